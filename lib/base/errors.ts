@@ -25,6 +25,7 @@ export type ErrorCode =
   | "StateCorrupt"
   | "StateLocked"
   | "DiskFull"
+  | "DiskUnavailable"
   | "StateStoreClosed"
   | "CheckpointCorrupt"
   | "CheckpointTorn"
@@ -198,6 +199,13 @@ export class DiskFullError extends StateError {
   /** @param message Path. @param options Context and cause. */
   constructor(message: string, options?: StreamErrorOptions) {
     super("DiskFull", message, options);
+  }
+}
+/** A local file or directory cannot be used: permission, input/output error, read-only file system, no file handles. */
+export class DiskUnavailableError extends StateError {
+  /** @param message Path and what was tried. @param options Context and cause. */
+  constructor(message: string, options?: StreamErrorOptions) {
+    super("DiskUnavailable", message, options);
   }
 }
 /** A call after `close()`. */
