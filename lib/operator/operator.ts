@@ -91,6 +91,12 @@ export interface InputInfo {
   readonly offsets: Float64Array;
   /** Record timestamp of each row, epoch ms. */
   readonly timestamps: Float64Array;
+  /** Event time of each row, epoch ms: the topic's event-time column, else the record timestamp. */
+  readonly eventTimes: Float64Array;
+  /** Task time up to and with each row: the running maximum of event times and journaled jumps. */
+  readonly taskTimes: Float64Array;
+  /** How far event times may be out of order: watermark = task time - this. */
+  readonly outOfOrdernessMs: number;
 }
 
 /** What a handler is given besides the batch. */
@@ -167,6 +173,11 @@ export interface Running<in In extends Columns = Any, out Out extends Columns = 
    * operators after this one before their own `advance`.
    */
   advance?(watermarkMs: number, context: Context): Result<Out> | Promise<Result<Out>>;
+  /**
+   * The lowest watermark at which `advance` has something to do, or `undefined` when nothing is pending. Lets an idle
+   * task stay silent instead of journaling jumps that change nothing. Without this method every jump is made.
+   */
+  dueMs?(): number | undefined;
   /** State was rolled back or restored: drop whatever was cached from it. */
   reset?(): void;
 }
