@@ -27,7 +27,7 @@ export interface Expression<out C extends ColumnType = ColumnType> {
 }
 
 /** An expression whose values are true, false or null. */
-export interface BoolExpression<out N extends boolean = boolean> extends Expression<Bool<N>> {
+export interface BoolExpression<N extends boolean = boolean> extends Expression<Bool<N>> {
   /** True where both are true, false where either is false, else null. */
   and<M extends boolean = false>(other: boolean | Expression<Bool<M>>): BoolExpression<EitherNullable<N, M>>;
   /** True where either is true, false where both are false, else null. */
@@ -53,7 +53,7 @@ export interface BoolExpression<out N extends boolean = boolean> extends Express
  * ±(2^53 - 1) throws a RangeError that names the row. Division never fails: `x / 0` is an infinity or NaN as in IEEE
  * 754, and `x % 0` is NaN.
  */
-export interface NumberExpression<out C extends ColumnType = ColumnType> extends Expression<C> {
+export interface NumberExpression<C extends ColumnType = ColumnType> extends Expression<C> {
   /** Whether the numbers are equal. */
   equals<D extends ColumnType = Float64>(other: NumberOperand<D>): Comparison<C, D>;
   /** Whether the numbers differ; true for NaN. */
@@ -115,7 +115,7 @@ export type Arithmetic<C extends ColumnType, D extends ColumnType> = NumberExpre
 >;
 
 /** An expression whose values are text. Order is that of code points (of UTF-8 bytes), not of any language. */
-export interface StringExpression<out N extends boolean = boolean> extends Expression<Utf8<N>> {
+export interface StringExpression<N extends boolean = boolean> extends Expression<Utf8<N>> {
   /** Whether the texts are equal, code point by code point. */
   equals<M extends boolean = false>(other: string | Expression<Utf8<M>>): BoolExpression<EitherNullable<N, M>>;
   /** Whether the texts differ. */
