@@ -27,3 +27,18 @@ export function withRowOrigins<B extends RecordBatch>(batch: B, origins: Int32Ar
   if (origins !== undefined) ORIGINS.set(batch, origins);
   return batch;
 }
+
+let identity = new Int32Array(0);
+
+/**
+ * The rows 0, 1, 2 ... as origins of an input batch itself; the array is shared and must not be written.
+ *
+ * @param count Number of rows.
+ */
+export function identityRows(count: number): Int32Array {
+  if (identity.length < count) {
+    identity = new Int32Array(Math.max(count, 16_384));
+    for (let row = 0; row < identity.length; row++) identity[row] = row;
+  }
+  return identity.subarray(0, count);
+}

@@ -1,0 +1,80 @@
+import type { RowOf, TopicReader } from "@turbine/turbine";
+
+/** One row of the table. */
+export interface Airport {
+  /** Airport, three letters. */
+  readonly origin: string;
+  /** Flights so far. */
+  readonly flights: number;
+  /** Mean delay in minutes. */
+  readonly mean_delay: number;
+  /** Worst delay in minutes. */
+  readonly worst_delay: number;
+}
+
+/** Keeps the last row of each airport and prints the ten latest ones. */
+export class LiveTable {
+  readonly #airports = new Map<string, Airport>();
+  readonly #isPlain: boolean;
+  #lines = 0;
+  #shownAt = 0;
+  #committedBefore = 0;
+
+  /** @param options `isPlain`: one line for each change instead of a redrawn table. */
+  constructor(options: { readonly isPlain: boolean }) {
+    this.#isPlain = options.isPlain;
+  }
+
+  /**
+   * Takes in what was published since the last call.
+   *
+   * @param reader Reads the topic of airports to its end.
+   * @returns Where to go on next time.
+   */
+  // deno-lint-ignore no-explicit-any
+  async follow(reader: TopicReader<any>): Promise<TopicReader<any>["next"]> {
+    for (const row of await reader.rows() as RowOf<never>[]) {
+      const airport = row as unknown as Airport;
+      this.#airports.set(airport.origin, airport);
+    }
+    return reader.next;
+  }
+
+  /** Airports with at least `flightsMin` flights, worst mean first. */
+  worst(flightsMin: number): Airport[] {
+    return [...this.#airports.values()].filter((airport) => airport.flights >= flightsMin)
+      .sort((a, b) => b.mean_delay - a.mean_delay || a.origin.localeCompare(b.origin)).slice(0, 10);
+  }
+
+  /** Shows the state of things, at most four times a second. */
+  show(progress: { readonly committed: number; readonly fed: number }): void {
+    const at = performance.now();
+    if (progress.committed === this.#committedBefore || at - this.#shownAt < 100) return;
+    const seconds = (at - this.#shownAt) / 1_000;
+    const rate = this.#shownAt === 0 ? 0 : (progress.committed - this.#committedBefore) / seconds;
+    this.#shownAt = at;
+    this.#committedBefore = progress.committed;
+    const head = `committed ${progress.committed} of ${progress.fed} flights, ${Math.round(rate)} rows/s`;
+    if (this.#isPlain) return console.log(head);
+    const lines = [head, ...this.#table()];
+    const up = this.#lines === 0 ? "" : `\x1b[${this.#lines}A\x1b[J`;
+    console.log(up + lines.join("\n"));
+    this.#lines = lines.length;
+  }
+
+  /** Prints the ten worst airports, and all airports as one line of JSON for comparison. */
+  final(): void {
+    console.log(`\n${this.#table().join("\n")}`);
+    const all = [...this.#airports.values()].sort((a, b) => a.origin.localeCompare(b.origin));
+    console.log(`final ${JSON.stringify(all)}`);
+  }
+
+  #table(): string[] {
+    const rows = this.worst(20).map((airport) =>
+      `  ${airport.origin}  ${String(airport.flights).padStart(7)}  ${airport.mean_delay.toFixed(2).padStart(10)}  ${
+        String(airport.worst_delay).padStart(11)
+      }`
+    );
+    return ["  airport  flights  mean delay  worst delay", ...rows];
+  }
+}
