@@ -6,7 +6,7 @@ import type { BlobEntry, BlobStore, CreateResult } from "../../seams/blob_store.
 export class MemoryBlobStore implements BlobStore {
   /** Where this store is, for messages. */
   readonly location: string;
-  readonly #objects = new Map<string, Uint8Array>();
+  #objects = new Map<string, Uint8Array>();
   #isClosed = false;
 
   /** @param location Name for messages. */
@@ -69,15 +69,17 @@ export class MemoryBlobStore implements BlobStore {
     this.#objects.delete(checkObjectName(name));
   }
 
-  /** Later calls fail; the objects stay reachable through {@linkcode MemoryBlobStore.reopen}. */
+  /** Later calls fail; other handles keep the objects. */
   // deno-lint-ignore require-await
   async close(): Promise<void> {
     this.#isClosed = true;
   }
 
-  /** Opens the store again with everything it held, as a restarted process would. */
-  reopen(): void {
-    this.#isClosed = false;
+  /** Another handle on the same objects, as a second or a restarted process would have. */
+  openAgain(): MemoryBlobStore {
+    const other = new MemoryBlobStore(this.location);
+    other.#objects = this.#objects;
+    return other;
   }
 
   /**
