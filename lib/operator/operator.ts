@@ -34,6 +34,8 @@ export interface StateTable<K extends ColumnType = ColumnType, V extends Columns
   readonly key: K;
   /** Columns of the values. */
   readonly value: V;
+  /** How many leading columns of a struct key choose the partition of a key. @default all */
+  readonly routing?: number;
 }
 
 /** Access to a {@linkcode StateTable} from a handler. Writes are staged, therefore synchronous. */
