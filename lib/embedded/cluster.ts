@@ -1,0 +1,341 @@
+import type { RecordSlab } from "../columns/records.ts";
+import { applyChange } from "./apply_change.ts";
+import type { Change, OffsetEntry, PartitionEntry } from "./change.ts";
+import { type ClusterState, emptyState, findLog, type GroupState, type TransactionStatus } from "./cluster_state.ts";
+import type { Core, EmbeddedClusterOptions, Times } from "./core.ts";
+import type { GroupFence } from "./group_fence.ts";
+import * as groups from "./group_requests.ts";
+import * as offsets from "./offset_requests.ts";
+import { type Appended, type ProduceToPartition, produceToPartition } from "./produce_request.ts";
+import { offsetAtTime, readLog, type ReadOptions } from "./read_log.ts";
+import { done, refused, type Reply } from "./reply.ts";
+import * as topics from "./topic_requests.ts";
+import * as transactions from "./transaction_requests.ts";
+
+export type { EmbeddedClusterOptions, Times } from "./core.ts";
+
+/** A partition in a request. */
+export interface Place {
+  /** Topic name. */
+  readonly topic: string;
+  /** Partition number. */
+  readonly partition: number;
+}
+
+/** First offset, last stable offset and high watermark of a partition. */
+export interface LogBounds {
+  /** First offset that the log holds. */
+  readonly logStart: number;
+  /** Offset up to which every transaction is decided. */
+  readonly lastStableOffset: number;
+  /** Offset of the next record. */
+  readonly logEnd: number;
+}
+
+/**
+ * The embedded broker as one deterministic state machine: topics, logs, producers, transactions and groups. Requests are
+ * synchronous; time, randomness and ids come in as arguments. Each request is validated, becomes changes, and these are
+ * applied and shown to the observers in order: a journal of them rebuilds the cluster with {@linkcode apply}.
+ */
+export class EmbeddedCluster {
+  readonly #core: ClusterCore;
+
+  /** @param options Bounds. @throws {RangeError} when a bound is not a number above 0. */
+  constructor(options: EmbeddedClusterOptions = {}) {
+    this.#core = new ClusterCore(options);
+  }
+
+  /** The state, to be read. */
+  get state(): ClusterState {
+    return this.#core.state;
+  }
+
+  /** Resolved options. */
+  get options(): Readonly<Required<EmbeddedClusterOptions>> {
+    return this.#core.options;
+  }
+
+  /** Applies a change of a journal or a snapshot; observers are not told. */
+  apply(change: Change): void {
+    applyChange(this.#core.state, change);
+  }
+
+  /** Calls `observer` with each change that a request makes, right after it is applied. Returns how to stop it. */
+  onChange(observer: (change: Change) => void): () => void {
+    this.#core.changeObservers.add(observer);
+    return () => void this.#core.changeObservers.delete(observer);
+  }
+
+  /** Calls `observer` whenever anything moved that somebody may wait for. Returns how to stop it. */
+  onActivity(observer: () => void): () => void {
+    this.#core.activityObservers.add(observer);
+    return () => void this.#core.activityObservers.delete(observer);
+  }
+
+  /** Names the cluster, once. */
+  nameCluster(clusterId: string): void {
+    if (this.state.clusterId === "") this.#core.emit({ kind: "cluster-named", clusterId });
+  }
+
+  /** Switches the generation of the transaction protocol. */
+  setTransactionVersion(version: 1 | 2): void {
+    if (this.state.transactionVersion !== version) this.#core.emit({ kind: "transaction-version-set", version });
+  }
+
+  /** While held, ended transactions wait in Prepare for their markers; releasing writes them at the next tick. */
+  holdMarkers(isHeld: boolean): void {
+    this.#core.holdsMarkers = isHeld;
+  }
+
+  /** Creates a topic. */
+  createTopic(request: { topic: string; partitions: number; topicId: string }, times: Times): Reply<void> {
+    const reply = topics.createTopic(this.#core, request);
+    if (reply.kind === "done") groups.rebalanceSubscribers(this.#core, request.topic, times);
+    return reply;
+  }
+
+  /** Deletes a topic with its records and what groups committed for it. */
+  deleteTopic(topic: string, times: Times): Reply<void> {
+    const reply = topics.deleteTopic(this.#core, topic);
+    if (reply.kind === "done") groups.rebalanceSubscribers(this.#core, topic, times);
+    return reply;
+  }
+
+  /** Raises the number of partitions of a topic. */
+  addPartitions(request: { topic: string; partitions: number }, times: Times): Reply<void> {
+    const reply = topics.addPartitions(this.#core, request.topic, request.partitions);
+    if (reply.kind === "done") groups.rebalanceSubscribers(this.#core, request.topic, times);
+    return reply;
+  }
+
+  /** Gives up the records before an offset. */
+  deleteRecordsBefore(place: Place, offset: number): Reply<void> {
+    return topics.deleteRecordsBefore(this.#core, place, offset);
+  }
+
+  /** A new leader takes over a partition. Returns its epoch. */
+  bumpLeaderEpoch(place: Place): Reply<number> {
+    return topics.bumpLeaderEpoch(this.#core, place);
+  }
+
+  /** Appends records to one partition. */
+  produce(request: ProduceToPartition, times: Times): Reply<Appended> {
+    return produceToPartition(this.#core, request, times);
+  }
+
+  /**
+   * Reads one partition.
+   *
+   * @returns A slab, or `null` when there is nothing new; `offset-out-of-range` is refused with the log's bounds.
+   */
+  fetch(place: Place, options: ReadOptions): Reply<RecordSlab | null> {
+    const { topic, partition } = place;
+    const log = findLog(this.state, topic, partition);
+    if (log === undefined) return topics.unknownPartition(topic, partition);
+    const { from } = options;
+    if (from >= log.logStart && from <= log.logEnd) return done(readLog(log, place, options));
+    const message = `position ${from} of ${topic}:${partition} is not in [${log.logStart}, ${log.logEnd}]`;
+    const context = { topic, partition, position: from, logStart: log.logStart, logEnd: log.logEnd };
+    return refused("offset-out-of-range", message, context);
+  }
+
+  /** Bounds of a partition's log. */
+  bounds({ topic, partition }: Place): Reply<LogBounds> {
+    const log = findLog(this.state, topic, partition);
+    if (log === undefined) return topics.unknownPartition(topic, partition);
+    return done({ logStart: log.logStart, lastStableOffset: log.lastStableOffset, logEnd: log.logEnd });
+  }
+
+  /** First offset whose timestamp is at or after a time, or the log's stable end. */
+  offsetAt({ topic, partition }: Place, atMs: number): Reply<number> {
+    const log = findLog(this.state, topic, partition);
+    return log === undefined ? topics.unknownPartition(topic, partition) : done(offsetAtTime(log, atMs));
+  }
+
+  /** Gives out an id for an idempotent producer. */
+  allocateProducer(): Reply<transactions.ProducerSession> {
+    return transactions.allocateProducer(this.#core);
+  }
+
+  /** Makes the caller the one producer of a transactional id. */
+  initializeTransactions(
+    request: { readonly transactionalId: string; readonly timeoutMs: number },
+    times: Times,
+  ): Reply<transactions.ProducerSession> {
+    return transactions.initializeTransactions(this.#core, request, times);
+  }
+
+  /** Generation 1: adds partitions to a transaction before the first record goes to them. */
+  addTransactionPartitions(
+    request: transactions.TransactionIdentity & { readonly partitions: readonly PartitionEntry[] },
+    times: Times,
+  ): Reply<void> {
+    return transactions.addTransactionPartitions(this.#core, request, times);
+  }
+
+  /** Stages offsets that become committed with the transaction. */
+  stageOffsets(
+    request: transactions.TransactionIdentity & {
+      readonly fence: GroupFence;
+      readonly offsets: readonly OffsetEntry[];
+    },
+    times: Times,
+  ): Reply<void> {
+    this.#revive(request.fence.groupId, times);
+    return transactions.stageOffsets(this.#core, request, times);
+  }
+
+  /** Ends a transaction. */
+  endTransaction(
+    request: transactions.TransactionIdentity & { readonly isCommit: boolean },
+    times: Times,
+  ): Reply<transactions.ProducerSession> {
+    return transactions.endTransaction(this.#core, request, times);
+  }
+
+  /** Forgets a transactional id without an open transaction. */
+  expireTransactionalId(transactionalId: string): Reply<void> {
+    return transactions.expireTransactionalId(this.#core, transactionalId);
+  }
+
+  /** Where a transactional id stands; `Dead` when it is not known. */
+  transactionStatus(transactionalId: string): TransactionStatus {
+    return transactions.transactionStatus(this.#core, transactionalId);
+  }
+
+  /** Joins a group, for the first time or again. */
+  join(request: groups.JoinRequest, times: Times): Reply<void> {
+    return groups.joinGroup(this.#core, request, times);
+  }
+
+  /** What a member that joined is to do next. */
+  sync(fence: Omit<GroupFence, "generation">, times: Times): Reply<groups.SyncResult> {
+    this.#revive(fence.groupId, times);
+    return groups.syncGroup(this.#core, fence, times);
+  }
+
+  /** A sign of life. */
+  heartbeat(fence: GroupFence, times: Times): Reply<"stable" | "rebalance"> {
+    this.#revive(fence.groupId, times);
+    return groups.heartbeat(this.#core, fence, times);
+  }
+
+  /** A member leaves. */
+  leave(fence: Omit<GroupFence, "generation">, times: Times): Reply<void> {
+    this.#revive(fence.groupId, times);
+    return groups.leaveGroup(this.#core, fence, times);
+  }
+
+  /** Makes all members of a group join again. */
+  rebalance(groupId: string, times: Times): void {
+    const group = this.#revive(groupId, times);
+    if (group !== undefined) groups.rebalanceGroup(this.#core, group, times);
+  }
+
+  /** Drops a member as if its session had expired. */
+  expireMember(request: { readonly groupId: string; readonly memberId: string }, times: Times): void {
+    const group = this.#revive(request.groupId, times);
+    if (group !== undefined) groups.removeMember(this.#core, group, { memberId: request.memberId, times });
+  }
+
+  /** Commits offsets outside of a transaction. */
+  commitOffsets(
+    request: { readonly fence: GroupFence; readonly offsets: readonly OffsetEntry[] },
+    times: Times,
+  ): Reply<void> {
+    this.#revive(request.fence.groupId, times);
+    return offsets.commitOffsets(this.#core, request);
+  }
+
+  /** What a group committed. */
+  committedOffsets(
+    request: { readonly groupId: string; readonly partitions: readonly PartitionEntry[]; readonly isStable: boolean },
+  ): Reply<OffsetEntry[]> {
+    return offsets.committedOffsets(this.#core, request);
+  }
+
+  /** Overwrites committed offsets of a group without members. */
+  overwriteOffsets(
+    request: { readonly groupId: string; readonly offsets: readonly OffsetEntry[] },
+    times: Times,
+  ): Reply<void> {
+    this.#revive(request.groupId, times);
+    return offsets.overwriteOffsets(this.#core, request.groupId, request.offsets);
+  }
+
+  /** Deletes, or lets expire, committed offsets of a group without members. */
+  deleteOffsets(
+    request: { readonly groupId: string; readonly partitions: readonly PartitionEntry[] },
+    times: Times,
+  ): Reply<void> {
+    this.#revive(request.groupId, times);
+    return offsets.deleteOffsets(this.#core, request.groupId, request.partitions);
+  }
+
+  /** Deletes a group without members. */
+  deleteGroup(groupId: string, times: Times): Reply<void> {
+    this.#revive(groupId, times);
+    return offsets.deleteGroup(this.#core, groupId);
+  }
+
+  /** Lets timeouts of sessions, rebalances and transactions happen. */
+  tick(times: Times): void {
+    transactions.tickTransactions(this.#core, times);
+    groups.tickGroups(this.#core, times);
+  }
+
+  /** Monotonic time of the next timeout that {@linkcode tick} would act on; `Infinity` when there is none. */
+  nextDeadlineMs(): number {
+    let nextMs = Infinity;
+    for (const { status, startedMs, timeoutMs } of this.state.transactions.values()) {
+      if (status === "Ongoing") nextMs = Math.min(nextMs, (startedMs ?? -Infinity) + timeoutMs);
+      else if (status.startsWith("Prepare") && !this.#core.holdsMarkers) return -Infinity;
+    }
+    for (const group of this.state.groups.values()) {
+      if (!group.isRevived && group.statics.size > 0) return -Infinity;
+      if (group.phase === "preparing") nextMs = Math.min(nextMs, group.rebalanceDeadlineMs);
+      for (const { lastSeenMs, sessionTimeoutMs } of group.members.values()) {
+        nextMs = Math.min(nextMs, lastSeenMs + sessionTimeoutMs);
+      }
+    }
+    return nextMs;
+  }
+
+  #revive(groupId: string, times: Times): GroupState | undefined {
+    const group = this.state.groups.get(groupId);
+    if (group !== undefined) groups.reviveGroup(group, times);
+    return group;
+  }
+}
+
+class ClusterCore implements Core {
+  readonly state = emptyState();
+  readonly options: Readonly<Required<EmbeddedClusterOptions>>;
+  readonly changeObservers = new Set<(change: Change) => void>();
+  readonly activityObservers = new Set<() => void>();
+  holdsMarkers = false;
+
+  constructor(options: EmbeddedClusterOptions) {
+    this.options = Object.freeze({
+      retentionBytes: options.retentionBytes ?? 1_073_741_824,
+      retentionRecords: options.retentionRecords ?? Infinity,
+      recordBytesMax: options.recordBytesMax ?? 1_048_576,
+      metadataBytesMax: options.metadataBytesMax ?? 4_096,
+      transactionTimeoutMsMax: options.transactionTimeoutMsMax ?? 900_000,
+    });
+    for (const [name, value] of Object.entries(this.options)) {
+      if (value > 0) continue;
+      throw new RangeError(`Cannot create cluster as '${name}' must be a number > 0: current value is ${value}`);
+    }
+  }
+
+  emit(change: Change): void {
+    applyChange(this.state, change);
+    for (const observer of this.changeObservers) observer(change);
+    this.touch();
+  }
+
+  touch(): void {
+    for (const observer of this.activityObservers) observer();
+  }
+}

@@ -1,0 +1,222 @@
+import { groupOf } from "./apply_change.ts";
+import { assignPartitions } from "./assign_partitions.ts";
+import type { PartitionEntry, StaticMemberFact } from "./change.ts";
+import type { GroupState, MemberState } from "./cluster_state.ts";
+import type { Core, Times } from "./core.ts";
+import { checkMember, type GroupFence, holderOf } from "./group_fence.ts";
+import { done, refused, type Reply } from "./reply.ts";
+
+/**
+ * Group coordinator, classic protocol with the assignment made here.
+ *
+ *   empty -> preparing -> stable -> preparing ... -> empty
+ *
+ * A rebalance (*preparing*) waits until every member has joined again, which a member does only after it let go of its
+ * partitions, or until the rebalance timeout; then the generation grows. So nobody gets a partition whose holder may
+ * still commit: its generation is old from that moment on.
+ */
+
+/** A member that joins, for the first time or again. */
+export interface JoinRequest {
+  /** Consumer group. */
+  readonly groupId: string;
+  /** Member id, chosen by the client. */
+  readonly memberId: string;
+  /** `group.instance.id`, or `null`. */
+  readonly instanceId: string | null;
+  /** Subscribed topics. */
+  readonly topics: readonly string[];
+  /** A silent member is dropped after this, milliseconds. */
+  readonly sessionTimeoutMs: number;
+  /** How long a rebalance waits for this member, milliseconds. */
+  readonly rebalanceTimeoutMs: number;
+}
+
+/** What a member is told after a rebalance. */
+export type SyncResult =
+  /** Others have not joined yet. */
+  | { readonly kind: "pending" }
+  /** Another rebalance began meanwhile: join again. */
+  | { readonly kind: "rejoin" }
+  /** The assignment of a generation. */
+  | { readonly kind: "assigned"; readonly generation: number; readonly assignment: readonly PartitionEntry[] };
+
+/** Puts back the static members that a restart left, with a fresh session. Idempotent. */
+export function reviveGroup(group: GroupState, times: Times): void {
+  if (group.isRevived) return;
+  group.isRevived = true;
+  for (const fact of group.statics.values()) {
+    const { memberId, instanceId, topics, sessionTimeoutMs, rebalanceTimeoutMs, assignment } = fact;
+    const volatile = { lastSeenMs: times.monotonicMs, isJoined: false, isSynced: true };
+    const member = { memberId, instanceId, topics, sessionTimeoutMs, rebalanceTimeoutMs, assignment, ...volatile };
+    group.members.set(memberId, member);
+  }
+  if (group.members.size === 0) return;
+  group.phase = "stable";
+  if (group.hasDynamicMembers) prepareRebalance(group, times);
+}
+
+/**
+ * Joins a group. A static member that comes back within its session takes over its assignment without a rebalance, and
+ * fences the older member of that instance.
+ */
+export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply<void> {
+  const group = groupOf(core.state, request.groupId);
+  reviveGroup(group, times);
+  const topics = [...new Set(request.topics)].sort();
+  const holder = request.instanceId === null ? undefined : holderOf(group, request.instanceId);
+  const known = group.members.get(holder ?? request.memberId);
+  if (known !== undefined && known.instanceId !== request.instanceId) {
+    const message = `member '${request.memberId}' of group '${request.groupId}' cannot change its instance`;
+    return refused("fenced-instance", message, { ...request });
+  }
+  const isSameTopics = known !== undefined && known.topics.join() === topics.join();
+  group.members.delete(known?.memberId ?? "");
+  const member: MemberState = {
+    memberId: request.memberId,
+    instanceId: request.instanceId,
+    topics,
+    sessionTimeoutMs: request.sessionTimeoutMs,
+    rebalanceTimeoutMs: request.rebalanceTimeoutMs,
+    lastSeenMs: times.monotonicMs,
+    isJoined: false,
+    isSynced: false,
+    assignment: known?.assignment ?? [],
+  };
+  group.members.set(member.memberId, member);
+  if (known !== undefined && known.memberId !== member.memberId && group.statics.has(member.instanceId!)) {
+    const { groupId, memberId } = request;
+    core.emit({ kind: "static-member-replaced", groupId, instanceId: member.instanceId!, memberId });
+  }
+  if (group.phase !== "preparing" && !isSameTopics) prepareRebalance(group, times);
+  if (group.phase === "preparing") member.isJoined = true;
+  completeIfJoined(core, group);
+  core.touch();
+  return done(undefined);
+}
+
+/** What a member that joined is to do next. */
+export function syncGroup(
+  core: Core,
+  fence: Omit<GroupFence, "generation">,
+  times: Times,
+): Reply<SyncResult> {
+  const group = core.state.groups.get(fence.groupId);
+  const refusal = checkMember(group, fence);
+  if (refusal !== null) return refusal;
+  const member = group!.members.get(fence.memberId)!;
+  member.lastSeenMs = times.monotonicMs;
+  if (group!.phase === "preparing") return done({ kind: member.isJoined ? "pending" : "rejoin" });
+  member.isSynced = true;
+  return done({ kind: "assigned", generation: group!.generation, assignment: member.assignment });
+}
+
+/** A sign of life. Tells whether a rebalance wants the member to join again. */
+export function heartbeat(core: Core, fence: GroupFence, times: Times): Reply<"stable" | "rebalance"> {
+  const group = core.state.groups.get(fence.groupId);
+  const refusal = checkMember(group, fence);
+  if (refusal !== null) return refusal;
+  group!.members.get(fence.memberId)!.lastSeenMs = times.monotonicMs;
+  if (group!.generation !== fence.generation) {
+    const message = `group '${fence.groupId}' is in generation ${group!.generation}, not ${fence.generation}`;
+    return refused("illegal-generation", message, { ...fence });
+  }
+  return done(group!.phase === "preparing" ? "rebalance" : "stable");
+}
+
+/** A member leaves for good; its partitions are free at once. */
+export function leaveGroup(core: Core, fence: Omit<GroupFence, "generation">, times: Times): Reply<void> {
+  const group = core.state.groups.get(fence.groupId);
+  const refusal = checkMember(group, fence);
+  if (refusal !== null) return refusal;
+  removeMember(core, group!, { memberId: fence.memberId, times });
+  return done(undefined);
+}
+
+/** Drops a member as if its session had expired. */
+export function removeMember(
+  core: Core,
+  group: GroupState,
+  { memberId, times }: { readonly memberId: string; readonly times: Times },
+): void {
+  if (!group.members.delete(memberId)) return;
+  if (group.phase === "stable") prepareRebalance(group, times);
+  completeIfJoined(core, group);
+  core.touch();
+}
+
+/** Makes all members join again. */
+export function rebalanceGroup(core: Core, group: GroupState, times: Times): void {
+  if (group.phase === "stable") prepareRebalance(group, times);
+  core.touch();
+}
+
+/** Topics changed: groups that subscribe to it divide anew. */
+export function rebalanceSubscribers(core: Core, topic: string, times: Times): void {
+  for (const group of core.state.groups.values()) {
+    reviveGroup(group, times);
+    const isSubscribed = [...group.members.values()].some(({ topics }) => topics.includes(topic));
+    if (isSubscribed) rebalanceGroup(core, group, times);
+  }
+}
+
+/** Drops members whose session expired and ends rebalances that waited for long enough. */
+export function tickGroups(core: Core, times: Times): void {
+  for (const group of core.state.groups.values()) {
+    reviveGroup(group, times);
+    for (const { memberId, lastSeenMs, sessionTimeoutMs } of [...group.members.values()]) {
+      if (times.monotonicMs - lastSeenMs >= sessionTimeoutMs) removeMember(core, group, { memberId, times });
+    }
+    if (group.phase !== "preparing" || times.monotonicMs < group.rebalanceDeadlineMs) continue;
+    settle(core, group);
+    core.touch();
+  }
+}
+
+function prepareRebalance(group: GroupState, times: Times): void {
+  group.phase = "preparing";
+  let longestMs = 0;
+  for (const member of group.members.values()) {
+    member.isJoined = false;
+    longestMs = Math.max(longestMs, member.rebalanceTimeoutMs);
+  }
+  group.rebalanceDeadlineMs = times.monotonicMs + longestMs;
+}
+
+function completeIfJoined(core: Core, group: GroupState): void {
+  if (group.phase !== "preparing") return;
+  for (const member of group.members.values()) if (!member.isJoined) return;
+  settle(core, group);
+}
+
+/** Ends a rebalance: dynamic members that did not join are out, static ones keep their seat until their session ends. */
+function settle(core: Core, group: GroupState): void {
+  for (const member of [...group.members.values()]) {
+    if (!member.isJoined && member.instanceId === null) group.members.delete(member.memberId);
+  }
+  const assignees = [...group.members.values()].map(({ memberId, instanceId, topics, assignment }) => ({
+    memberId,
+    order: instanceId ?? memberId,
+    topics,
+    previous: assignment,
+  }));
+  const assigned = assignPartitions(assignees, (topic) => core.state.topics.get(topic)?.logs.length ?? 0);
+  const statics: StaticMemberFact[] = [];
+  for (const member of group.members.values()) {
+    member.assignment = assigned.get(member.memberId)!;
+    member.isJoined = false;
+    member.isSynced = false;
+    const { memberId, instanceId, topics, sessionTimeoutMs, rebalanceTimeoutMs, assignment } = member;
+    if (instanceId === null) continue;
+    statics.push({ instanceId, memberId, sessionTimeoutMs, rebalanceTimeoutMs, topics, assignment });
+  }
+  group.phase = group.members.size === 0 ? "empty" : "stable";
+  group.rebalanceDeadlineMs = Infinity;
+  core.emit({
+    kind: "group-settled",
+    groupId: group.groupId,
+    generation: group.generation + 1,
+    statics,
+    hasDynamicMembers: group.members.size > statics.length,
+  });
+}

@@ -1,0 +1,113 @@
+import { invariant } from "../base/assert.ts";
+import type { Change, OffsetEntry } from "./change.ts";
+import type { ClusterState, GroupState, TopicState, TransactionState } from "./cluster_state.ts";
+import type { PartitionLog } from "./partition_log.ts";
+
+/** What {@linkcode snapshotChanges} needs of a cluster. */
+export interface HasState {
+  /** The cluster's state. */
+  readonly state: ClusterState;
+}
+
+/**
+ * The shortest history that rebuilds the present durable state: applied to a new cluster, in order, it gives an equal
+ * one. It is lazy and must be consumed before the cluster changes.
+ *
+ * @param cluster The cluster.
+ * @returns Changes, batches without a copy.
+ */
+export function* snapshotChanges(cluster: HasState): Generator<Change, void, undefined> {
+  const { state } = cluster;
+  if (state.clusterId !== "") yield { kind: "cluster-named", clusterId: state.clusterId };
+  yield { kind: "transaction-version-set", version: state.transactionVersion };
+  if (state.nextProducerId > 1) yield { kind: "producer-allocated", producerId: state.nextProducerId - 1 };
+  for (const topic of state.topics.values()) yield* topicChanges(topic);
+  for (const transaction of state.transactions.values()) yield* transactionChanges(state, transaction);
+  for (const group of state.groups.values()) yield* groupChanges(group);
+}
+
+function* topicChanges({ topic, topicId, logs }: TopicState): Generator<Change, void, undefined> {
+  yield { kind: "topic-created", topic, topicId, partitions: logs.length };
+  for (const [partition, log] of logs.entries()) yield* logChanges({ topic, partition }, log);
+}
+
+function* logChanges(
+  place: { readonly topic: string; readonly partition: number },
+  log: PartitionLog,
+): Generator<Change, void, undefined> {
+  const first = log.batchCount === 0 ? log.logEnd : log.batchAt(0).baseOffset;
+  if (first > 0 || log.leaderEpoch > 0) {
+    yield { kind: "log-restored", ...place, nextOffset: first, leaderEpoch: log.leaderEpoch };
+  }
+  for (const batch of log.batches()) {
+    const { leaderEpoch, producerId, producerEpoch, sequence, isTransactional } = batch;
+    if (batch.records !== null) {
+      const { baseOffset, records } = batch;
+      yield {
+        kind: "batch-appended",
+        ...place,
+        baseOffset,
+        leaderEpoch,
+        producerId,
+        producerEpoch,
+        sequence,
+        isTransactional,
+        records,
+      };
+      continue;
+    }
+    invariant(batch.marker !== null, "a batch holds records or a marker");
+    yield {
+      kind: "marker-appended",
+      ...place,
+      offset: batch.baseOffset,
+      leaderEpoch,
+      producerId,
+      producerEpoch,
+      transactionalId: null,
+      isCommit: batch.marker.isCommit,
+      timestamp: batch.marker.timestamp,
+    };
+  }
+  if (log.logStart > first) yield { kind: "log-start-moved", ...place, logStart: log.logStart };
+  for (const { producerId, epoch, batches, openFrom } of log.producers.values()) {
+    yield {
+      kind: "producer-restored",
+      ...place,
+      producerId,
+      producerEpoch: epoch,
+      batches: batches.map(([firstSequence, lastSequence, offset]) => [firstSequence, lastSequence, offset] as const),
+      openFrom,
+    };
+  }
+}
+
+function* transactionChanges(state: ClusterState, transaction: TransactionState): Generator<Change, void, undefined> {
+  const { transactionalId, status, ended, timeoutMs, producerId, producerEpoch } = transaction;
+  yield {
+    kind: "transaction-initialized",
+    transactionalId,
+    producerId: ended?.producerId ?? producerId,
+    producerEpoch: ended?.producerEpoch ?? producerEpoch,
+    timeoutMs,
+  };
+  if (status === "Ongoing" || transaction.partitions.size > 0) {
+    yield { kind: "transaction-partitions-added", transactionalId, partitions: [...transaction.partitions.values()] };
+  }
+  for (const groupId of transaction.groups) {
+    const offsets: OffsetEntry[] = [...state.groups.get(groupId)?.pending.get(transactionalId)?.values() ?? []];
+    yield { kind: "transaction-offsets-staged", transactionalId, groupId, offsets };
+  }
+  if (ended === null) return;
+  const { isCommit, isFenced, markerEpoch } = ended;
+  yield { kind: "transaction-prepared", transactionalId, isCommit, isFenced, markerEpoch, producerId, producerEpoch };
+  if (status.startsWith("Complete")) yield { kind: "transaction-completed", transactionalId };
+}
+
+function* groupChanges(group: GroupState): Generator<Change, void, undefined> {
+  const { groupId, generation, hasDynamicMembers } = group;
+  if (generation > 0) {
+    yield { kind: "group-settled", groupId, generation, statics: [...group.statics.values()], hasDynamicMembers };
+  }
+  if (group.offsets.size > 0) yield { kind: "offsets-committed", groupId, offsets: [...group.offsets.values()] };
+}
