@@ -1,0 +1,31 @@
+const DIGITS = "0123456789abcdef";
+
+/**
+ * Writes bytes as lower-case hexadecimal digits.
+ *
+ * @param bytes Any bytes.
+ * @returns Two digits for each byte.
+ */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) text += DIGITS[bytes[i]! >> 4]! + DIGITS[bytes[i]! & 15]!;
+  return text;
+}
+
+/**
+ * Reads lower-case hexadecimal digits. Upper case is refused, so that bytes have one spelling only.
+ *
+ * @param text Two digits for each byte.
+ * @returns The bytes, or `undefined` when the text is not of that form.
+ */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = DIGITS.indexOf(text[2 * i]!);
+    const low = DIGITS.indexOf(text[2 * i + 1]!);
+    if (high < 0 || low < 0) return undefined;
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
+}
