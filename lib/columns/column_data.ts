@@ -1,6 +1,7 @@
 import type { Data, RecordBatch, Vector } from "apache-arrow";
 import { hasBit } from "./bitmap.ts";
 import { wordsOf } from "./int64.ts";
+import type { Columns, ColumnType } from "./schema.ts";
 
 /**
  * What kernels read of a column. `values` and `offsets` begin at row 0 even in a slice; bitmaps (`validity`, and the
@@ -20,6 +21,16 @@ const NO_OFFSETS = new Int32Array(1);
 /** The error for a column that does not exist: names it and those that do. */
 export function unknownColumn(name: string, names: readonly string[]): TypeError {
   return new TypeError(`Cannot find column '${name}': the columns are ${names.join(", ")}`);
+}
+
+/**
+ * Type of a column.
+ *
+ * @throws {TypeError} when there is no such column; the message names those that exist.
+ */
+export function typeOfColumn(columns: Columns, name: string): ColumnType {
+  if (!Object.hasOwn(columns, name)) throw unknownColumn(name, Object.keys(columns));
+  return columns[name]!;
 }
 
 /**

@@ -47,7 +47,7 @@ export function concatData(type: ColumnType, parts: readonly ArrowData[]): Arrow
       const data = new type.arrow.ArrayType(length);
       let row = 0;
       for (const part of parts) {
-        data.set(part.values, row);
+        data.set(part.values.subarray(0, part.length), row);
         row += part.length;
       }
       return rawData(type, { ...common, data });

@@ -2,7 +2,7 @@
 export type HeaderEntry = readonly [name: string, value: Uint8Array | null];
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes of an unsigned LEB128 varint of the zigzag form of a 32-bit integer. */
 function varintSize(value: number): number {
