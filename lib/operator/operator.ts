@@ -157,6 +157,11 @@ export interface Operator<in In extends Columns = Any, out Out extends Columns =
   /** What its output means. */
   readonly outputMode: OutputMode;
   /**
+   * Whether the output columns are known only from the batches that come out (a plain function); then `schema` gives the
+   * input columns. @default {false}
+   */
+  readonly isOutputUnknown?: boolean;
+  /**
    * The output columns for input columns: checked when the app starts.
    *
    * @throws {TypeError} when the input lacks a column or has it in another type.
