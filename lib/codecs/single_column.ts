@@ -69,7 +69,7 @@ function decode<S extends SingleColumn>(
   }
   // deno-lint-ignore no-explicit-any
   const batch = batchFromColumns<any>(schema, { value: { values, offsets } }, count) as Batch<S>;
-  return { batch, rows: rejected.length === 0 && from === 0 ? null : rows.subarray(0, count), rejected };
+  return { batch, rows: rejected.length === 0 ? null : rows.subarray(0, count), rejected };
 }
 
 function encode<S extends SingleColumn>(

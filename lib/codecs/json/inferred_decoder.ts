@@ -1,8 +1,8 @@
+import { batchOf } from "../../columns/batch_of.ts";
 import type { ByteSpans } from "../../columns/records.ts";
 import { spanBytes } from "../../columns/spans.ts";
 import type { Columns } from "../../columns/schema.ts";
 import type { DecodedBatch, Decoder, RejectedRow } from "../codec.ts";
-import { batchOfRows } from "./inferred_columns.ts";
 import { columnsOfShape, NO_SHAPE, shapeSignature, widenByRow } from "./inferred_shape.ts";
 import { findBadUtf8 } from "./utf8_text.ts";
 
@@ -47,9 +47,9 @@ class InferredDecoder implements Decoder<Columns> {
       this.signature = signature;
       this.columns = Object.freeze(columnsOfShape(shape));
     }
-    const batch = batchOfRows(this.columns, objects);
-    const isWhole = rejected.length === 0 && from === 0;
-    return { batch, rows: isWhole ? null : rows.subarray(0, objects.length), rejected };
+    // deno-lint-ignore no-explicit-any
+    const batch = batchOf<any>(this.columns, objects);
+    return { batch, rows: rejected.length === 0 ? null : rows.subarray(0, objects.length), rejected };
   }
 
   private parse(bytes: Uint8Array): Parsed {

@@ -69,6 +69,7 @@ function widen(shape: Shape, value: unknown, place: Place): Widened {
   if (known.kind === "utf8" && !(value as string).isWellFormed()) {
     return refused(place, "has a lone surrogate, which UTF-8 cannot hold");
   }
+  if (known.kind === "float64" && !Number.isFinite(value)) return refused(place, "is beyond the largest double");
   return { shape: known, reason: null };
 }
 
@@ -86,8 +87,8 @@ function shapeOf(value: unknown): Shape {
   }
 }
 
-function refused({ path }: Place, problem: string): { shape: null; reason: string } {
-  return { shape: null, reason: `column '${path}' ${problem}` };
+function refused({ path, depth }: Place, problem: string): { shape: null; reason: string } {
+  return { shape: null, reason: `${depth === 0 ? "the value" : `column '${path}'`} ${problem}` };
 }
 
 function widenList(shape: Shape & { kind: "list" }, values: readonly unknown[], place: Place): Widened {
@@ -108,7 +109,7 @@ function widenStruct(
 ): Widened<StructShape> {
   let fields: Map<string, Shape> | undefined;
   for (const [name, value] of Object.entries(row)) {
-    const path = place.path === "" ? name : `${place.path}.${name}`;
+    const path = place.depth === 0 ? name : `${place.path}.${name}`;
     const known = shape.fields.get(name);
     if (known === undefined && !name.isWellFormed()) {
       return refused(place, "has a name with a lone surrogate, which UTF-8 cannot hold");

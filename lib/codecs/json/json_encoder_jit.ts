@@ -4,7 +4,11 @@ import type { FieldPlan, RowPlan, ValuePlan } from "./json_encoder_plan.ts";
 import { base64Length, putBase64, putText, textRoom } from "./put_text.ts";
 
 /** What generated code may call. */
-const HELPERS = { putFloat64, putInt, putInt64, putUint64, putText, textRoom, putBase64, base64Length };
+const HELPERS = { putFloat64, putInt, putInt64, putUint64, putText, textRoom, putBase64, base64Length, viewOf };
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
 
 /**
  * Compiles a plan to one function over the arrays of a batch. Names of columns reach the source only as the numbers of
@@ -24,10 +28,10 @@ export function compileRows(plan: RowPlan): EncodeRows {
 return function encodeRows(nodes, count, out, hints) {
   const nullReasons = plan.nullReasons, valueReasons = plan.valueReasons;
   ${generator.prelude}
-  let b = out.bytes, p = 0, limit = b.length - ${plan.fixedBytes};
+  let b = out.bytes, view = viewOf(b), p = 0, limit = b.length - ${plan.fixedBytes};
   rows: for (let r = 0; r < count; r++) {
     const start = p;
-    if (p > limit) { b = out.grow(p, ${plan.fixedBytes}); limit = b.length - ${plan.fixedBytes}; }
+    if (p > limit) { b = out.grow(p, ${plan.fixedBytes}); view = viewOf(b); limit = b.length - ${plan.fixedBytes}; }
     ${body}
     out.accept(r, start, p);
   }
@@ -128,7 +132,7 @@ class Generator {
   private reserve(room: string): string {
     const { fixedBytes } = this.plan;
     return `{ const n = ${room}; if (p + n > limit)` +
-      ` { b = out.grow(p, n + ${fixedBytes}); limit = b.length - ${fixedBytes}; } }`;
+      ` { b = out.grow(p, n + ${fixedBytes}); view = viewOf(b); limit = b.length - ${fixedBytes}; } }`;
   }
 }
 
@@ -140,5 +144,10 @@ function leaveRow(reason: string): string {
 /** Code that writes fixed text. */
 function literal(text: string): string {
   const bytes = new TextEncoder().encode(text);
-  return `${Array.from(bytes, (byte, i) => `b[p + ${i}] = ${byte};`).join(" ")} p += ${bytes.length};`;
+  const view = new DataView(bytes.buffer);
+  let code = "";
+  let at = 0;
+  for (; at + 4 <= bytes.length; at += 4) code += `view.setInt32(p + ${at}, ${view.getInt32(at, true)}, true); `;
+  for (; at < bytes.length; at++) code += `b[p + ${at}] = ${bytes[at]}; `;
+  return `${code}p += ${bytes.length};`;
 }
