@@ -14,7 +14,10 @@ export function concatBatches<S extends Columns>(schema: S, batches: readonly Ba
   const [first] = batches;
   if (first === undefined) return emptyBatch(schema);
   const types = Object.values(schema);
-  if (batches.length === 1 && first.schema.fields.length === types.length) return first;
+  const names = Object.keys(schema);
+  const { fields } = first.schema;
+  const isWhole = fields.length === names.length && names.every((name, i) => fields[i]!.name === name);
+  if (batches.length === 1 && isWhole) return first;
   const parts = batches.map((batch) => childrenByName(batch, schema));
   const children = types.map((type, i) => concatData(type, parts.map((part) => part[i]!)));
   return batchFromData(schema, children, batches.reduce((sum, batch) => sum + batch.numRows, 0));

@@ -4,8 +4,11 @@
  * constants share one compiled function.
  *
  * Booleans are kept so that a null is never true: a filter looks at the value alone.
+ *
+ * All of an expression is computed in every row, as branches would cost more than they save; but a row fails only by
+ * what decides its value. What stands behind `and`, `or` and `ifNull` therefore fails under a guard.
  */
-import { domainOf, type IsInNode, type Node } from "./expression_node.ts";
+import { canFail, domainOf, type IsInNode, type Node } from "./expression_node.ts";
 
 /** What the loop writes. */
 export type KernelOutput = "select" | "number" | "int32" | "int64" | "bool" | "string";
@@ -98,6 +101,18 @@ function bufferOf(value: Value): string {
   return /^\d+$/.test(value.buffer) ? `y${value.buffer}` : `Y[${value.buffer}]`;
 }
 
+/** Expression that is true where a boolean is true or null. */
+function notFalse(value: Value): string {
+  return value.isNull === null ? value.v : `(${value.isNull}||${value.v})`;
+}
+
+interface Scope {
+  /** Expression that is true where a failure counts; null when it always does. */
+  readonly guard: string | null;
+  readonly known: Map<Node, Value>;
+  readonly numbers: Map<Node, string>;
+}
+
 class KernelWriter {
   readonly head: string[] = [];
   readonly body: string[] = [];
@@ -106,8 +121,8 @@ class KernelWriter {
   readonly buffers: (number | string)[] = [];
   readonly texts: string[] = [];
   readonly #hasNulls: (column: string) => boolean;
-  readonly #known = new Map<Node, Value>();
-  readonly #numbers = new Map<Node, string>();
+  /** Guards that apply, innermost last; the first is none. What can fail is known only under its guard. */
+  readonly #scopes: Scope[] = [{ guard: null, known: new Map(), numbers: new Map() }];
   #ids = 0;
 
   constructor(hasNulls: (column: string) => boolean) {
@@ -115,11 +130,23 @@ class KernelWriter {
   }
 
   emit(node: Node): Value {
-    let value = this.#known.get(node);
-    if (value === undefined) {
-      value = this.#emitNew(node);
-      this.#known.set(node, value);
+    for (const scope of this.#scopes) {
+      const value = scope.known.get(node);
+      if (value !== undefined) return value;
     }
+    const value = this.#emitNew(node);
+    (canFail(node) ? this.#scopes.at(-1)! : this.#scopes[0]!).known.set(node, value);
+    return value;
+  }
+
+  /** Emits a node whose failures count only where `guard` is true. */
+  #emitGuarded(node: Node, guard: string): Value {
+    if (!canFail(node)) return this.emit(node);
+    const outer = this.#scopes.at(-1)!.guard;
+    const inner = this.#let(outer === null ? guard : `${outer}&&(${guard})`);
+    this.#scopes.push({ guard: inner, known: new Map(), numbers: new Map() });
+    const value = this.emit(node);
+    this.#scopes.pop();
     return value;
   }
 
@@ -175,8 +202,9 @@ class KernelWriter {
   #fail(isNull: string | null, condition: string, options: { node: Node; rule: string; args: string }): void {
     let text = this.texts.indexOf(options.node.text);
     if (text < 0) text = this.texts.push(options.node.text) - 1;
-    const guard = isNull === null ? "" : `!${isNull}&&`;
-    this.body.push(`if(${guard}${condition})X.fail(${text},i,"${options.rule}",${options.args});`);
+    const { guard } = this.#scopes.at(-1)!;
+    const counts = `${guard === null ? "" : `${guard}&&`}${isNull === null ? "" : `!${isNull}&&`}`;
+    this.body.push(`if(${counts}${condition})X.fail(${text},i,"${options.rule}",${options.args});`);
   }
 
   #column(node: Node & { op: "column" }): Value {
@@ -237,13 +265,14 @@ class KernelWriter {
   #number(node: Node): string {
     const value = this.emit(node);
     if (domainOf(node.kind) === "number") return value.v;
-    let name = this.#numbers.get(node);
-    if (name === undefined) {
-      name = this.#let(`${value.high}*${TWO_32}+(${value.low}>>>0)`);
-      const args = `X.bigintOf(${value.high},${value.low})`;
-      this.#fail(value.isNull, `(${name}>${SAFE}||${name}<-${SAFE})`, { node, rule: "safe", args });
-      this.#numbers.set(node, name);
+    for (const scope of this.#scopes) {
+      const known = scope.numbers.get(node);
+      if (known !== undefined) return known;
     }
+    const name = this.#let(`${value.high}*${TWO_32}+(${value.low}>>>0)`);
+    const args = `X.bigintOf(${value.high},${value.low})`;
+    this.#fail(value.isNull, `(${name}>${SAFE}||${name}<-${SAFE})`, { node, rule: "safe", args });
+    this.#scopes.at(-1)!.numbers.set(node, name);
     return name;
   }
 
@@ -283,10 +312,11 @@ class KernelWriter {
     switch (node.kind) {
       case "int32":
         fail(`${v}!==(${v}|0)`, v);
-        return { ...NONE, isNull, v };
+        return { ...NONE, isNull, v: this.#let(`${v}|0`) };
       case "timestampMs":
         fail(`!Number.isSafeInteger(${v})`, v);
-        return { ...NONE, isNull, v };
+        // an instant is an integer, which has no -0
+        return { ...NONE, isNull, v: this.#let(`${v}+0`) };
       case "int64": {
         fail(`!X.isInt64(${v})`, v);
         const high = this.#let(`Math.floor(${v}/${TWO_32})`);
@@ -343,20 +373,19 @@ class KernelWriter {
 
   #logic(node: Node & { op: "and" | "or" | "ifNull" }): Value {
     const a = this.emit(node.a);
-    const b = this.emit(node.b);
+    const b = this.#emitGuarded(node.b, node.op === "or" ? `!${a.v}` : notFalse(a));
     const v = this.#let(node.op === "and" ? `${a.v}&&${b.v}` : `${a.v}||${b.v}`);
     const either = this.#eitherNull(a, b);
     if (either === null) return { ...NONE, isNull: null, v };
     if (node.op === "or") return { ...NONE, isNull: this.#let(`!${v}&&(${either})`), v };
-    // null unless one of them is false: not null and not true
-    const open = (x: Value) => x.isNull === null ? x.v : `(${x.isNull}||${x.v})`;
-    return { ...NONE, isNull: this.#let(`(${either})&&${open(a)}&&${open(b)}`), v };
+    // null unless one of them is false
+    return { ...NONE, isNull: this.#let(`(${either})&&${notFalse(a)}&&${notFalse(b)}`), v };
   }
 
   #ifNull(node: Node & { op: "and" | "or" | "ifNull" }): Value {
     const a = this.emit(node.a);
     if (a.isNull === null) return a;
-    const b = this.emit(node.b);
+    const b = this.#emitGuarded(node.b, a.isNull);
     const choose = (x: string, y: string) => x === y ? x : this.#let(`${a.isNull}?${y}:${x}`);
     return {
       isNull: b.isNull === null ? null : this.#let(`${a.isNull}&&${b.isNull}`),

@@ -26,8 +26,14 @@ export interface Computed {
   readonly strings?: { buffers: readonly Uint8Array[]; of: Int32Array; starts: Int32Array; ends: Int32Array };
 }
 
-/** Computes a node for all rows of a batch. */
-export function interpret(node: Node, batch: Batch): Computed {
+/**
+ * Computes a node for all rows of a batch.
+ *
+ * @param node The node.
+ * @param batch The batch.
+ * @param active 1 for each row whose failures count; null when all do.
+ */
+export function interpret(node: Node, batch: Batch, active: Uint8Array | null = null): Computed {
   const count = batch.numRows;
   switch (node.op) {
     case "column":
@@ -35,31 +41,38 @@ export function interpret(node: Node, batch: Batch): Computed {
     case "literal":
       return literal(node.value, count);
     case "arithmetic":
-      return arithmetic(node, batch);
+      return arithmetic(node, batch, active);
     case "negate":
     case "abs":
     case "round":
-      return unary(node, batch);
+      return unary(node, batch, active);
     case "convert":
-      return convert(node, batch);
+      return convert(node, batch, active);
     case "compare":
-      return compare(node, batch);
+      return compare(node, batch, active);
     case "isIn":
-      return isIn(node, batch);
+      return isIn(node, batch, active);
     case "and":
     case "or":
-      return logic(node, batch);
+      return logic(node, batch, active);
     case "ifNull":
-      return ifNull(interpret(node.a, batch), interpret(node.b, batch), count);
+      return ifNull(node, batch, active);
     case "not": {
-      const a = interpret(node.a, batch);
+      const a = interpret(node.a, batch, active);
       return { nulls: a.nulls, flags: flagsWhere(count, (i) => a.flags![i] === 0 && !isNullAt(a, i)) };
     }
     case "isNull": {
-      const { nulls } = interpret(node.a, batch);
+      const { nulls } = interpret(node.a, batch, active);
       return { nulls: null, flags: nulls ?? new Uint8Array(count) };
     }
   }
+}
+
+type Active = Uint8Array | null;
+
+/** The rows of `active` where `counts` holds too. */
+function activeWhere(active: Active, count: number, counts: (row: number) => boolean): Uint8Array {
+  return flagsWhere(count, (i) => (active === null || active[i] === 1) && counts(i));
 }
 
 function isNullAt(computed: Computed, row: number): boolean {
@@ -84,7 +97,7 @@ function column(node: Node & { op: "column" }, batch: Batch): Computed {
   const nulls = validity === null ? null : flagsWhere(count, (i) => !hasBit(validity, bitOffset + i));
   switch (node.kind) {
     case "float64":
-      return { nulls, numbers: values as Float64Array };
+      return { nulls, numbers: (values as Float64Array).subarray(0, count) };
     case "int32":
       return { nulls, numbers: Float64Array.from((values as Int32Array).subarray(0, count)) };
     case "timestampMs": {
@@ -93,7 +106,7 @@ function column(node: Node & { op: "column" }, batch: Batch): Computed {
       return { nulls, numbers };
     }
     case "int64":
-      return { nulls, words: values as Int32Array };
+      return { nulls, words: (values as Int32Array).subarray(0, 2 * count) };
     case "utf8":
       return {
         nulls,
@@ -143,25 +156,25 @@ function literal(value: number | bigint | string | boolean, count: number): Comp
 }
 
 /** The values as doubles; fails on a 64-bit integer that a double cannot hold. */
-function numbersOf(node: Node, computed: Computed, count: number): Float64Array {
+function numbersOf(node: Node, computed: Computed, active: Active): Float64Array {
   if (computed.numbers !== undefined) return computed.numbers;
   const words = computed.words!;
-  const numbers = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
+  const numbers = new Float64Array(words.length >> 1);
+  for (let i = 0; i < numbers.length; i++) {
     numbers[i] = wordsToNumber(words, i);
-    if (!isSafe(numbers[i]!) && !isNullAt(computed, i)) {
+    if (!isSafe(numbers[i]!) && !isNullAt(computed, i) && (active === null || active[i] === 1)) {
       throw rowError(node.text, i, { rule: "safe", value: bigintOf(words[2 * i + 1]!, words[2 * i]!) });
     }
   }
   return numbers;
 }
 
-function arithmetic(node: Node & { op: "arithmetic" }, batch: Batch): Computed {
+function arithmetic(node: Node & { op: "arithmetic" }, batch: Batch, active: Active): Computed {
   const count = batch.numRows;
-  const left = interpret(node.a, batch);
-  const right = interpret(node.b, batch);
-  const a = numbersOf(node.a, left, count);
-  const b = numbersOf(node.b, right, count);
+  const left = interpret(node.a, batch, active);
+  const right = interpret(node.b, batch, active);
+  const a = numbersOf(node.a, left, active);
+  const b = numbersOf(node.b, right, active);
   const nulls = eitherNull(left, right, count);
   const numbers = new Float64Array(count);
   const zero = node.bound < Infinity ? 0 : -0;
@@ -185,16 +198,16 @@ function arithmetic(node: Node & { op: "arithmetic" }, batch: Batch): Computed {
   if (node.isExact) {
     for (let i = 0; i < count; i++) {
       const value = numbers[i]!;
-      const isNull = nulls !== null && nulls[i] === 1;
-      if (Math.abs(value) > Number.MAX_SAFE_INTEGER && !isNull) throw rowError(node.text, i, { rule: "safe", value });
+      const counts = (nulls === null || nulls[i] === 0) && (active === null || active[i] === 1);
+      if (Math.abs(value) > Number.MAX_SAFE_INTEGER && counts) throw rowError(node.text, i, { rule: "safe", value });
     }
   }
   return { nulls, numbers };
 }
 
-function unary(node: Node & { op: "negate" | "abs" | "round" }, batch: Batch): Computed {
-  const of = interpret(node.a, batch);
-  const a = numbersOf(node.a, of, batch.numRows);
+function unary(node: Node & { op: "negate" | "abs" | "round" }, batch: Batch, active: Active): Computed {
+  const of = interpret(node.a, batch, active);
+  const a = numbersOf(node.a, of, active);
   const scale = 10 ** node.digits;
   const isInteger = node.bound < Infinity;
   const numbers = a.map((value) => {
@@ -205,11 +218,11 @@ function unary(node: Node & { op: "negate" | "abs" | "round" }, batch: Batch): C
   return { nulls: of.nulls, numbers };
 }
 
-function convert(node: Node & { op: "convert" }, batch: Batch): Computed {
+function convert(node: Node & { op: "convert" }, batch: Batch, active: Active): Computed {
   const count = batch.numRows;
-  const of = interpret(node.a, batch);
+  const of = interpret(node.a, batch, active);
   const { nulls } = of;
-  if (of.words !== undefined && node.kind !== "int32") return { nulls, numbers: numbersOf(node.a, of, count) };
+  if (of.words !== undefined && node.kind !== "int32") return { nulls, numbers: numbersOf(node.a, of, active) };
   const words = new Int32Array(node.kind === "int64" ? 2 * count : 0);
   const numbers = new Float64Array(count);
   for (let i = 0; i < count; i++) {
@@ -221,11 +234,11 @@ function convert(node: Node & { op: "convert" }, batch: Batch): Computed {
       : node.kind === "timestampMs"
       ? Number.isSafeInteger(value)
       : true;
-    if (!fits && !isNullAt(of, i)) {
+    if (!fits && !isNullAt(of, i) && (active === null || active[i] === 1)) {
       const found = of.words === undefined ? value : bigintOf(of.words[2 * i + 1]!, of.words[2 * i]!);
       throw rowError(node.text, i, { rule: node.kind as "int32" | "int64" | "timestampMs", value: found });
     }
-    numbers[i] = value;
+    numbers[i] = node.kind === "int32" ? value | 0 : node.kind === "timestampMs" ? value + 0 : value;
     if (node.kind === "int64") numberToWords(value, words, i);
   }
   return node.kind === "int64" ? { nulls, words } : { nulls, numbers };
@@ -253,10 +266,10 @@ function compareNumbers(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : a === b ? 0 : NaN;
 }
 
-function compare(node: Node & { op: "compare" }, batch: Batch): Computed {
+function compare(node: Node & { op: "compare" }, batch: Batch, active: Active): Computed {
   const count = batch.numRows;
-  const a = interpret(node.a, batch);
-  const b = interpret(node.b, batch);
+  const a = interpret(node.a, batch, active);
+  const b = interpret(node.b, batch, active);
   const nulls = eitherNull(a, b, count);
   const orderAt = (i: number): number => {
     if (a.flags !== undefined) return a.flags[i]! - b.flags![i]!;
@@ -281,8 +294,8 @@ function compare(node: Node & { op: "compare" }, batch: Batch): Computed {
   return { nulls, flags };
 }
 
-function isIn(node: Node & { op: "isIn" }, batch: Batch): Computed {
-  const a = interpret(node.a, batch);
+function isIn(node: Node & { op: "isIn" }, batch: Batch, active: Active): Computed {
+  const a = interpret(node.a, batch, active);
   const set = setOf(node);
   const hasAt = (i: number): boolean => {
     switch (domainOf(node.a.kind)) {
@@ -299,11 +312,12 @@ function isIn(node: Node & { op: "isIn" }, batch: Batch): Computed {
   return { nulls: a.nulls, flags: flagsWhere(batch.numRows, (i) => !isNullAt(a, i) && hasAt(i)) };
 }
 
-function logic(node: Node & { op: "and" | "or" | "ifNull" }, batch: Batch): Computed {
+function logic(node: Node & { op: "and" | "or" | "ifNull" }, batch: Batch, active: Active): Computed {
   const count = batch.numRows;
-  const a = interpret(node.a, batch);
-  const b = interpret(node.b, batch);
   const decides = node.op === "or" ? 1 : 0;
+  const a = interpret(node.a, batch, active);
+  const isOpen = (i: number) => isNullAt(a, i) || a.flags![i] !== decides;
+  const b = interpret(node.b, batch, activeWhere(active, count, isOpen));
   const flags = new Uint8Array(count);
   const nulls = eitherNull(a, b, count) === null ? null : new Uint8Array(count);
   for (let i = 0; i < count; i++) {
@@ -315,8 +329,11 @@ function logic(node: Node & { op: "and" | "or" | "ifNull" }, batch: Batch): Comp
   return { nulls, flags };
 }
 
-function ifNull(a: Computed, b: Computed, count: number): Computed {
+function ifNull(node: Node & { op: "and" | "or" | "ifNull" }, batch: Batch, active: Active): Computed {
+  const count = batch.numRows;
+  const a = interpret(node.a, batch, active);
   if (a.nulls === null) return a;
+  const b = interpret(node.b, batch, activeWhere(active, count, (i) => isNullAt(a, i)));
   const nulls = b.nulls === null ? null : flagsWhere(count, (i) => isNullAt(a, i) && isNullAt(b, i));
   if (a.numbers !== undefined) {
     return { nulls, numbers: a.numbers.slice(0, count).map((value, i) => isNullAt(a, i) ? b.numbers![i]! : value) };

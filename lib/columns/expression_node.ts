@@ -301,6 +301,15 @@ export function operandsOf(node: Node): readonly Node[] {
   return "b" in node ? [node.a, node.b] : [node.a];
 }
 
+/** Whether a row can break a rule of the node or of one under it. */
+export function canFail(node: Node): boolean {
+  const operands = operandsOf(node);
+  if (operands.some(canFail)) return true;
+  if (node.op === "convert") return node.kind !== "float64" || node.a.kind === "int64";
+  if (node.op !== "arithmetic" && node.op !== "negate" && node.op !== "abs" && node.op !== "round") return false;
+  return operands.some((operand) => operand.kind === "int64") || (node.op === "arithmetic" && node.isExact);
+}
+
 function unfit(text: string, ...operands: Node[]): TypeError {
   const kinds = operands.map((node) => `${node.text} is ${node.kind}`).join(", ");
   return new TypeError(`Cannot build expression ${text} as its operands do not fit each other: ${kinds}`);

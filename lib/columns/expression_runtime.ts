@@ -55,7 +55,7 @@ export function roundTo(value: number, scale: number): number {
   // from 2^52 on a double has no fraction left to round; also catches NaN and infinities
   if (!(scaled < 4503599627370496)) return value;
   const rounded = Math.round(scaled) / scale;
-  return value < 0 ? -rounded : rounded;
+  return value < 0 ? -rounded : value === 0 ? value : rounded;
 }
 
 /** Which rule a row broke. */

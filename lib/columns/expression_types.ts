@@ -14,6 +14,9 @@ export type WithNullable<C extends ColumnType, N extends boolean> = C extends
  *
  * Nulls follow SQL: an operation on a null gives null, `and` and `or` use three-valued logic, a filter keeps only rows
  * where the condition is true.
+ *
+ * Where an operation can fail on a row (integers beyond ±(2^53 - 1), conversions), it fails only where its value counts:
+ * not under a null, not behind an `and`, `or` or `ifNull` whose left side already decides.
  */
 export interface Expression<out C extends ColumnType = ColumnType> {
   /** Never present at run time. @ignore */
