@@ -108,6 +108,43 @@ export class KeyTable {
     return this.#internRanges(spans.bytes, spans.starts, spans.ends, spans.starts.length, codes);
   }
 
+  /**
+   * Codes of spans that the table may not hold; nothing is added.
+   *
+   * @param spans Byte ranges.
+   * @param codes Gets the code of each row, -1 for a null or unknown key; at least as long as the spans.
+   * @returns `codes`.
+   */
+  findSpans(spans: ByteSpans, codes: Int32Array = new Int32Array(spans.starts.length)): Int32Array {
+    const { bytes, starts, ends } = spans;
+    const view = viewOf(bytes);
+    for (let row = 0; row < starts.length; row++) {
+      const start = starts[row]!;
+      const end = ends[row]!;
+      codes[row] = start < 0
+        ? -1
+        : this.#slots[2 * this.#slotOf(bytes, view, start, end, hashBytes(bytes, view, start, end)) + 1]! - 1;
+    }
+    return codes;
+  }
+
+  /** Number of bytes of a key. */
+  keyLength(code: number): number {
+    return this.#offsets[code + 1]! - this.#offsets[code]!;
+  }
+
+  /**
+   * Copies a key's bytes.
+   *
+   * @param code A code.
+   * @param target Gets the bytes.
+   * @param at Where they begin.
+   * @returns The position after the last byte written.
+   */
+  copyKey(code: number, target: Uint8Array, at: number): number {
+    return copyBytes(this.#arena, this.#offsets[code]!, this.#offsets[code + 1]!, target, at);
+  }
+
   /** The bytes of a key, without a copy: a view that stays right for as long as the table is not cleared. */
   keyBytes(code: number): Uint8Array {
     return this.#arena.subarray(this.#offsets[code]!, this.#offsets[code + 1]!);

@@ -118,3 +118,14 @@ Deno.test("PairTable.internWords() tells all 64-bit integers apart", () => {
   assertEquals([...new BigInt64Array(table.pairs().buffer)], [1n, 2n ** 32n, -1n, -(2n ** 63n), 2n ** 32n + 1n]);
   assertEquals(table.find(lowWord(-1n), highWord(-1n)), 2);
 });
+
+Deno.test("KeyTable.findSpans() finds what is there, adds nothing, and copyKey() gives the bytes back", () => {
+  const table = new KeyTable();
+  const codes = table.internSpans(spansOf(["a", "bb", "", "ccccc"]));
+  const found = table.findSpans(spansOf(["ccccc", "x", null, "", "a", "bb"]));
+  assertEquals([...found], [codes[3], -1, -1, codes[2], codes[0], codes[1]]);
+  assertEquals(table.size, 4);
+  const target = new Uint8Array(8).fill(46);
+  assertEquals(table.copyKey(codes[3]!, target, 1), 1 + table.keyLength(codes[3]!));
+  assertEquals(new TextDecoder().decode(target), ".ccccc..");
+});
