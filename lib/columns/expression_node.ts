@@ -211,13 +211,16 @@ export function compareNode(operator: CompareOperator, a: Node, b: Node): Compar
 export function arithmeticNode(operator: ArithmeticOperator, a: Node, b: Node): ArithmeticNode {
   const text = `(${a.text} ${operator} ${b.text})`;
   if (!isNumeric(a.kind) || !isNumeric(b.kind)) throw unfit(text, a, b);
-  let bound = Infinity;
-  if (operator === "+" || operator === "-") bound = a.bound + b.bound;
-  else if (operator === "*") bound = a.bound === 0 || b.bound === 0 ? 0 : a.bound * b.bound;
-  else if (operator === "%") bound = a.bound === Infinity ? Infinity : b.bound;
   const isInteger = a.bound < Infinity && b.bound < Infinity && operator !== "/";
-  const isExact = isInteger && bound > Number.MAX_SAFE_INTEGER;
-  if (isExact) bound = Number.MAX_SAFE_INTEGER;
+  const bounds = {
+    "+": a.bound + b.bound,
+    "-": a.bound + b.bound,
+    "*": a.bound * b.bound,
+    "%": b.bound,
+    "/": Infinity,
+  };
+  const isExact = isInteger && bounds[operator] > Number.MAX_SAFE_INTEGER;
+  const bound = !isInteger ? Infinity : isExact ? Number.MAX_SAFE_INTEGER : bounds[operator];
   return {
     op: "arithmetic",
     kind: "float64",

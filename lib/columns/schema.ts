@@ -18,7 +18,12 @@ import {
 /** Phantom key of column types, batches and expressions: never present at run time. */
 export declare const SHAPE: unique symbol;
 
-/** A column's type: what it is called, what one value is, what its array is, may it be null. */
+/**
+ * A column's type: what it is called, what one value is, what its array is, may it be null.
+ *
+ * `Nullable` is `false` for a column without nulls and `boolean` for one that admits them, so that a column without nulls
+ * fits where nulls are admitted and not the reverse; `true` is a column that is known to be nullable, and fits there too.
+ */
 export interface ColumnType<
   out Kind extends string = string,
   out Value = unknown,
@@ -78,7 +83,8 @@ export type Numeric = ColumnType<"float64" | "int32" | "int64" | "timestampMs", 
 export type Simplify<T> = { [K in keyof T]: T[K] } & unknown;
 /** The same columns, each nullable. */
 export type NullableColumns<V extends Columns> = {
-  [P in keyof V]: V[P] extends ColumnType<infer Kd, infer Vl, infer A, boolean> ? ColumnType<Kd, Vl, A, true> : never;
+  [P in keyof V]: V[P] extends ColumnType<infer Kd, infer Vl, infer A, boolean> ? ColumnType<Kd, Vl, A, boolean>
+    : never;
 };
 
 /** Options of a column that holds no nulls (the default). */
@@ -99,63 +105,63 @@ function column(kind: string, arrow: DataType, options: NotNullable | Nullable |
 /** A column of UTF-8 text. @param options Whether nulls may occur. @returns The column type. */
 export function utf8(options?: NotNullable): Utf8;
 /** A nullable column of UTF-8 text. */
-export function utf8(options: Nullable): Utf8<true>;
+export function utf8(options: Nullable): Utf8<boolean>;
 export function utf8(options?: NotNullable | Nullable): Utf8<boolean> {
   return column("utf8", new ArrowUtf8(), options);
 }
 /** A column of bytes. @param options Whether nulls may occur. @returns The column type. */
 export function binary(options?: NotNullable): Binary;
 /** A nullable column of bytes. */
-export function binary(options: Nullable): Binary<true>;
+export function binary(options: Nullable): Binary<boolean>;
 export function binary(options?: NotNullable | Nullable): Binary<boolean> {
   return column("binary", new ArrowBinary(), options);
 }
 /** A column of doubles. @param options Whether nulls may occur. @returns The column type. */
 export function float64(options?: NotNullable): Float64;
 /** A nullable column of doubles. */
-export function float64(options: Nullable): Float64<true>;
+export function float64(options: Nullable): Float64<boolean>;
 export function float64(options?: NotNullable | Nullable): Float64<boolean> {
   return column("float64", new ArrowFloat64(), options);
 }
 /** A column of 64-bit signed integers. @param options Whether nulls may occur. @returns The column type. */
 export function int64(options?: NotNullable): Int64;
 /** A nullable column of 64-bit signed integers. */
-export function int64(options: Nullable): Int64<true>;
+export function int64(options: Nullable): Int64<boolean>;
 export function int64(options?: NotNullable | Nullable): Int64<boolean> {
   return column("int64", new ArrowInt64(), options);
 }
 /** A column of 32-bit signed integers. @param options Whether nulls may occur. @returns The column type. */
 export function int32(options?: NotNullable): Int32;
 /** A nullable column of 32-bit signed integers. */
-export function int32(options: Nullable): Int32<true>;
+export function int32(options: Nullable): Int32<boolean>;
 export function int32(options?: NotNullable | Nullable): Int32<boolean> {
   return column("int32", new ArrowInt32(), options);
 }
 /** A column of instants in epoch milliseconds. @param options Whether nulls may occur. @returns The column type. */
 export function timestampMs(options?: NotNullable): TimestampMs;
 /** A nullable column of instants in epoch milliseconds. */
-export function timestampMs(options: Nullable): TimestampMs<true>;
+export function timestampMs(options: Nullable): TimestampMs<boolean>;
 export function timestampMs(options?: NotNullable | Nullable): TimestampMs<boolean> {
   return column("timestampMs", new TimestampMillisecond(), options);
 }
 /** A column of booleans. @param options Whether nulls may occur. @returns The column type. */
 export function bool(options?: NotNullable): Bool;
 /** A nullable column of booleans. */
-export function bool(options: Nullable): Bool<true>;
+export function bool(options: Nullable): Bool<boolean>;
 export function bool(options?: NotNullable | Nullable): Bool<boolean> {
   return column("bool", new ArrowBool(), options);
 }
 /** A column of lists. @param element Type of the elements. @param options Whether nulls may occur. */
 export function list<E extends ColumnType>(element: E, options?: NotNullable): List<E>;
 /** A nullable column of lists. */
-export function list<E extends ColumnType>(element: E, options: Nullable): List<E, true>;
+export function list<E extends ColumnType>(element: E, options: Nullable): List<E, boolean>;
 export function list(element: ColumnType, options?: NotNullable | Nullable): ColumnType<"list", never, unknown, never> {
   return column("list", new ArrowList(arrowField("item", element)), options, { element });
 }
 /** A column of structs. @param columns The inner columns. @param options Whether nulls may occur. */
 export function struct<S extends Columns>(columns: S, options?: NotNullable): Struct<S>;
 /** A nullable column of structs. */
-export function struct<S extends Columns>(columns: S, options: Nullable): Struct<S, true>;
+export function struct<S extends Columns>(columns: S, options: Nullable): Struct<S, boolean>;
 export function struct(
   columns: Columns,
   options?: NotNullable | Nullable,

@@ -106,6 +106,20 @@ export class LateRunning implements Running {
     }
     return running.process(batch, context);
   }
+
+  /** Tells what has been opened of the time. */
+  advance(watermarkMs: number, context: Context): Result<Any> | Promise<Result<Any>> {
+    const given = [...this.#opened.values()].map((running) => running.advance?.(watermarkMs, context));
+    const flat = (results: readonly Result<Any>[]) => results.flatMap((result) => result ?? []) as Batch[];
+    return given.some((result) => result instanceof Promise)
+      ? Promise.all(given).then(flat)
+      : flat(given as Result<Any>[]);
+  }
+
+  /** Drops what has been cached from state. */
+  reset(): void {
+    for (const running of this.#opened.values()) running.reset?.();
+  }
 }
 
 // deno-lint-ignore no-explicit-any
