@@ -93,7 +93,7 @@ export function resolveSubscribeOptions<O extends Columns, T extends StateTables
   checkOptions(subject, options, { rules: RULES, planned: PLANNED });
   checkName("subscription", name);
   checkTopicName(deadLetter);
-  for (const [table, definition] of Object.entries(state)) {
+  for (const [table, definition] of Object.entries(state as StateTables)) {
     checkName(`${subject} 'state'`, table);
     if (STATE_NAMES.has(table)) {
       throw new TypeError(

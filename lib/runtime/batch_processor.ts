@@ -64,6 +64,11 @@ export class BatchProcessor {
     this.#context = new TaskContext(parts.state, { ...parts, tables: spec.settings.state, place, input });
   }
 
+  /** Whether the handler has written to the free form of state since the task began. */
+  get hasWrittenState(): boolean {
+    return this.#context.hasWritten;
+  }
+
   /** The lowest watermark at which the operators have something to do. */
   dueMs(): number | undefined {
     if (this.#running.advance === undefined) return undefined;

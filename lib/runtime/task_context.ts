@@ -47,6 +47,8 @@ export class TaskContext implements Context {
   input: InputInfo;
   /** Batches for other topics since the last `beginBatch`. */
   emitted: EmittedBatch[] = [];
+  /** Whether the handler has written to the free form of state. */
+  hasWritten = false;
   /** Rows refused since the last `beginBatch`. */
   rejections: ContextRejection[] = [];
   readonly #state: ContextState;
@@ -71,8 +73,14 @@ export class TaskContext implements Context {
       get: form.get.bind(form),
       getMany: form.getMany.bind(form),
       getBytes: form.getBytes.bind(form),
-      put: form.put.bind(form),
-      putBytes: form.putBytes.bind(form),
+      put: (key: string, value: unknown) => {
+        this.hasWritten = true;
+        form.put(key, value);
+      },
+      putBytes: (key: string, value: Uint8Array) => {
+        this.hasWritten = true;
+        form.putBytes(key, value);
+      },
       delete: form.delete.bind(form),
       scan: form.scan.bind(form),
     };

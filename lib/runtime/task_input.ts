@@ -96,6 +96,7 @@ export class TaskInput {
     const parts: InputBatch[] = [];
     let rows = 0, bytes = 0;
     while (this.#waiting.length > 0 && rows < bounds.rowsMax && (bytes < bounds.bytesMax || rows === 0)) {
+      if (bounds.stopAt !== undefined && this.#position >= bounds.stopAt) break;
       const part = this.#takeFrom(this.#waiting[0]!, bounds, rows, bytes);
       if (part === undefined) break;
       parts.push(part.batch);
@@ -127,12 +128,13 @@ export class TaskInput {
       const stop = Number(stopAt);
       while (toRow > fromRow && slab.offsets[toRow - 1]! >= stop) toRow--;
     }
-    const isWhole = toRow === count;
-    if (toRow === fromRow && !isWhole && (stopAt === undefined || stopAt <= this.#position)) return undefined;
+    const isLast = toRow === count;
+    if (toRow === fromRow && !isLast && stopAt === undefined) return undefined;
     const from = this.#position;
-    const nextOffset = isWhole ? slab.to : BigInt(slab.offsets[toRow]!);
+    const nextOffset = isLast ? slab.to : BigInt(slab.offsets[toRow]!);
     // Behind the last row before `stopAt` there may be a gap: the batch ends at `stopAt`, not at the row after it.
-    const to = stopAt !== undefined && stopAt > from && stopAt < nextOffset && !isWhole ? stopAt : nextOffset;
+    const to = stopAt !== undefined && stopAt > from && stopAt < nextOffset ? stopAt : nextOffset;
+    const isWhole = isLast && to === slab.to;
     this.#position = to;
     waiting.row = toRow;
     this.#rows -= toRow - fromRow;

@@ -1,0 +1,182 @@
+import type { BlobStore } from "../seams/blob_store.ts";
+import type { PartitionOffsets } from "../seams/broker.ts";
+import type { Batch, Columns, RowOf } from "../columns/schema.ts";
+import { asTopic } from "../operator/topic.ts";
+import type { Topic } from "../operator/operator.ts";
+import type { RunnerParts, TaskStatus } from "../runtime/runner_parts.ts";
+import type { SubscriptionRunner } from "../runtime/subscription_runner.ts";
+import type { ResolvedOptions } from "./app_options.ts";
+import { produceTo } from "./produce_to.ts";
+import { type ReadOptions, TopicReader } from "./topic_reader.ts";
+
+/** What the parts of a running app are doing. */
+export interface SubscriptionStatus {
+  /** Name of the subscription. */
+  readonly name: string;
+  /** Its tasks in this process. */
+  readonly tasks: readonly TaskStatus[];
+  /** Tasks that failed and are no longer processed, by partition. */
+  readonly failures: ReadonlyMap<number, Error>;
+}
+
+/** Offsets of a partition, and what the app's subscription on that topic committed. */
+export interface TopicOffsets extends PartitionOffsets {
+  /** Committed offset, or `undefined` when nothing was committed. */
+  readonly committed: bigint | undefined;
+}
+
+/** A started app: what runs, and how to stop it. */
+export class RunningApp implements AsyncDisposable {
+  /** Resolved options with their sources. */
+  readonly options: ResolvedOptions;
+  readonly #name: string;
+  readonly #runners: readonly SubscriptionRunner[];
+  readonly #parts: RunnerParts;
+  readonly #owned: readonly { close(): Promise<void> }[];
+  readonly #blobs: BlobStore;
+  readonly #readers = new Set<TopicReader<Columns>>();
+  #closed: Promise<void> | undefined;
+
+  /** @param parts What was opened for it; made by `Turbine.start()`. @ignore */
+  constructor(
+    parts: {
+      name: string;
+      runners: readonly SubscriptionRunner[];
+      parts: RunnerParts;
+      options: ResolvedOptions;
+      owned: readonly { close(): Promise<void> }[];
+      blobs: BlobStore;
+    },
+  ) {
+    this.#name = parts.name;
+    this.#runners = parts.runners;
+    this.#parts = parts.parts;
+    this.#owned = parts.owned;
+    this.#blobs = parts.blobs;
+    this.options = parts.options;
+  }
+
+  /** Joins the groups; made by `Turbine.start()`. @ignore */
+  async start(): Promise<void> {
+    try {
+      for (const runner of this.#runners) await runner.start();
+    } catch (error) {
+      await Promise.allSettled(this.#runners.map((runner) => runner.close({ isDirty: true })));
+      throw error;
+    }
+  }
+
+  /** Why the app stopped by itself, if it did: the first failure of a subscription. */
+  get failure(): Error | undefined {
+    return this.#runners.find((runner) => runner.failure !== undefined)?.failure;
+  }
+
+  /** Resolves when a subscription has stopped by itself or all have been closed; never rejects. */
+  get ended(): Promise<void> {
+    if (this.#runners.length === 0) return Promise.resolve();
+    return Promise.race(this.#runners.map((runner) => runner.ended));
+  }
+
+  /** What each subscription is doing. */
+  status(): readonly SubscriptionStatus[] {
+    return this.#runners.map((runner) => ({ name: runner.name, tasks: runner.status(), failures: runner.failures() }));
+  }
+
+  /**
+   * Puts records into a topic; resolves when they are acknowledged.
+   *
+   * @param topic The topic, or its name.
+   * @param rows Objects, or a batch with the topic's columns.
+   * @throws {SerializationError} when a row cannot be written; nothing is produced then.
+   * @throws {BrokerError} when the broker does not take them.
+   */
+  async produce<S extends Columns>(
+    topic: Topic<S> | string,
+    rows: readonly RowOf<NoInfer<S>>[] | Batch<NoInfer<S>>,
+  ): Promise<void> {
+    await produceTo(this.#parts.broker, asTopic(topic), rows);
+  }
+
+  /**
+   * All committed rows of a topic up to its end.
+   *
+   * @param topic The topic, or its name.
+   * @param options Where to begin.
+   */
+  async read<S extends Columns>(topic: Topic<S> | string, options: ReadOptions = {}): Promise<RowOf<S>[]> {
+    await using reader = this.reader(topic, options);
+    return await reader.rows();
+  }
+
+  /**
+   * A reader that goes on where its last call ended.
+   *
+   * @param topic The topic, or its name.
+   * @param options Where to begin.
+   */
+  reader<S extends Columns>(topic: Topic<S> | string, options: ReadOptions = {}): TopicReader<S> {
+    const { broker, environment } = this.#parts;
+    const reader = new TopicReader(asTopic(topic), { open: () => Promise.resolve(broker), environment, options });
+    this.#readers.add(reader as unknown as TopicReader<Columns>);
+    return reader;
+  }
+
+  /**
+   * Offsets of a topic's partitions, and what the subscription that reads it committed.
+   *
+   * @param topic The topic, or its name.
+   */
+  async offsets(topic: Topic | string): Promise<readonly TopicOffsets[]> {
+    const { admin } = this.#parts;
+    const name = typeof topic === "string" ? topic : topic.name;
+    const [description] = await admin.describeTopics([name]);
+    if (description === undefined) return [];
+    const partitions = Array.from({ length: description.partitions }, (_, partition) => ({ topic: name, partition }));
+    const reader = this.#runners.find((runner) => runner.inputTopic === name);
+    const groupId = `${this.#name}.${reader?.name ?? ""}`;
+    const committed = reader === undefined ? [] : await admin.groupOffsets(groupId, partitions);
+    return (await admin.offsets(partitions)).map((each) => ({
+      ...each,
+      committed: committed.find((one) => one.partition === each.partition)?.offset,
+    }));
+  }
+
+  /** Stops fetching, commits what is processed, checkpoints and closes: the same as {@linkcode RunningApp.close}. */
+  drain(): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Closes in good order; past `closeTimeoutMs` the close is dirty: what is not committed will be processed again.
+   *
+   * @param options `isDirty`: commit and flush nothing.
+   */
+  close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
+    return this.#closed ??= this.#close(options.isDirty === true);
+  }
+
+  async #close(isDirty: boolean): Promise<void> {
+    const { clock, observer } = this.#parts.environment;
+    const closing = Promise.all(this.#runners.map((runner) => runner.close({ isDirty })));
+    const finished = new AbortController();
+    const timeout = clock.sleep(this.options.closeTimeoutMs, finished.signal).then(() => "timeout" as const);
+    if (await Promise.race([closing.then(() => "closed" as const), timeout]) === "timeout") {
+      observer.log(
+        "error",
+        `Cannot close app '${this.#name}' within ${this.options.closeTimeoutMs} ms; closing without a commit`,
+        { app: this.#name },
+      );
+      const dirty = Promise.all(this.#runners.map((runner) => runner.close({ isDirty: true })));
+      await Promise.race([dirty, clock.sleep(this.options.closeTimeoutMs)]);
+    }
+    finished.abort();
+    for (const reader of this.#readers) await reader.close().catch(() => undefined);
+    for (const each of this.#owned) await each.close();
+    await this.#blobs.close();
+  }
+
+  /** Same as {@linkcode RunningApp.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

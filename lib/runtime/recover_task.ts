@@ -1,0 +1,210 @@
+/**
+ * Finds out where a task restarts, and restores its state: reads what the group, the local store and the checkpoints hold,
+ * lets the recovery plan decide, and does what it says. Damaged candidates are passed over, loudly, one after the other.
+ */
+import { CheckpointCorruptError, CheckpointTornError, StateCorruptError } from "../base/errors.ts";
+import { decodeCommitMetadata } from "../core/commit_metadata.ts";
+import type { CommitPoint } from "../core/open_commits.ts";
+import type { CommitWitness } from "../core/commit_witness.ts";
+import { decodePosition, type TaskPosition } from "../core/position.ts";
+import type { RecoveryInput, RecoveryPlan } from "../core/recovery_input.ts";
+import { recoveryPlan } from "../core/recovery_plan.ts";
+import type { PartitionOffsets } from "../seams/broker.ts";
+import { randomId } from "../seams/random.ts";
+import type { StateStore, StateStoreKey } from "../seams/state_store.ts";
+import { type RestorableCheckpoint, TaskCheckpoints } from "./task_checkpoints.ts";
+import { Ownership } from "./ownership.ts";
+import { TaskState } from "./state/task_state.ts";
+import type { SubscriptionSpec } from "./subscription_spec.ts";
+import type { TaskOptions } from "./task.ts";
+import { TaskKeeper } from "./task_keeper.ts";
+
+/** A task's state and where it stands. */
+export interface RecoveredTask {
+  /** State at {@linkcode RecoveredTask.restored}. */
+  readonly state: TaskState;
+  /** Flushes and checkpoints. */
+  readonly keeper: TaskKeeper;
+  /** Owner token. */
+  readonly ownership: Ownership;
+  /** Lineage from now on. */
+  readonly lineage: string;
+  /** Where the lineage began. */
+  readonly origin: bigint;
+  /** Where the state stands: silent replay begins here. */
+  readonly restored: CommitPoint;
+  /** Where output begins again. */
+  readonly live: CommitPoint;
+  /** What the group holds now. */
+  readonly witness: CommitWitness;
+  /** Whether the position is to be committed before any record. */
+  readonly isCommitNeeded: boolean;
+}
+
+/**
+ * Recovers a task.
+ *
+ * @param spec The subscription.
+ * @param options Input partition, committed offset, stores.
+ * @throws {StreamError} when no state reaches the committed offset and no option decides, or a store cannot be used.
+ */
+export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions): Promise<RecoveredTask> {
+  const { source, parts, committed } = options;
+  const { observer } = parts.environment;
+  const place = { subscription: spec.name, partition: source.partition };
+  observer.step("restore:begin", place);
+  const metadata = decodeCommitMetadata(committed?.metadata ?? "");
+  const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;
+  const hasState = isDeclared || (metadata.kind === "ours" && metadata.ownerToken > 0);
+  const checkpoints = new TaskCheckpoints(spec, { source, parts });
+  const ownership = new Ownership(() => checkpoints.claimOwner());
+  if (hasState) await ownership.claim();
+  const local = await openLocal(spec, options);
+  const [log] = await parts.admin.offsets([source]);
+  const input: Omit<RecoveryInput, "local" | "checkpoints"> = {
+    task: `${spec.name}/${source.partition}`,
+    guarantee: spec.settings.processingGuarantee,
+    committed,
+    log: log!,
+    hasState,
+    onCrashRecovery: spec.settings.onCrashRecovery,
+    startOffset: await startOffset(options, log!),
+    newLineage: randomId(parts.environment.random),
+    ownerToken: ownership.token,
+  };
+  try {
+    const candidates = hasState ? await checkpoints.candidates() : [];
+    const { plan, store } = await restore(input, { local, candidates, checkpoints, options });
+    for (const warning of plan.warnings) observer.log("warn", warning, place);
+    const state = await TaskState.open(store, { valueCodec: parts.valueCodec });
+    return assemble(spec, { options, plan, state, ownership, checkpoints, log: log! });
+  } catch (error) {
+    await local.store.close();
+    throw error;
+  }
+}
+
+/** The local store and what is known of it; replaced when it has to be deleted. */
+interface LocalStore {
+  store: StateStore;
+  position: TaskPosition | "absent" | "corrupt";
+  readonly key: StateStoreKey;
+}
+
+async function openLocal(spec: SubscriptionSpec, options: TaskOptions): Promise<LocalStore> {
+  const { parts, source } = options;
+  const key = { application: spec.application, subscription: spec.name, partition: source.partition };
+  try {
+    const store = await parts.state.open(key);
+    try {
+      const bytes = await store.readPosition();
+      return { store, key, position: bytes === undefined ? "absent" : decodePosition(bytes) };
+    } catch (error) {
+      if (!(error instanceof StateCorruptError)) throw error;
+      await store.destroy();
+    }
+  } catch (error) {
+    if (!(error instanceof StateCorruptError)) throw error;
+    await parts.state.destroy(key);
+  }
+  return { store: await parts.state.open(key), key, position: "corrupt" };
+}
+
+/** Deletes a local store that is not the one to go on with. */
+async function empty(local: LocalStore, options: TaskOptions): Promise<void> {
+  await local.store.destroy();
+  local.store = await options.parts.state.open(local.key);
+  local.position = "absent";
+}
+
+/** Plans and loads, until a candidate has been loaded without damage. */
+async function restore(
+  input: Omit<RecoveryInput, "local" | "checkpoints">,
+  more: {
+    local: LocalStore;
+    candidates: readonly RestorableCheckpoint[];
+    checkpoints: TaskCheckpoints;
+    options: TaskOptions;
+  },
+): Promise<{ plan: RecoveryPlan; store: StateStore }> {
+  const { local, checkpoints, options } = more;
+  const { observer } = options.parts.environment;
+  let { candidates } = more;
+  for (;;) {
+    const plan = recoveryPlan({ ...input, local: local.position, checkpoints: candidates });
+    const { candidate } = plan;
+    observer.step("restore:candidate-chosen", {
+      partition: options.source.partition,
+      candidate: candidate.kind,
+      from: plan.replayFrom,
+    });
+    if (candidate.kind === "local") return { plan, store: local.store };
+    const isDirty = local.position !== "absent" || candidate.kind === "checkpoint";
+    if (isDirty) await empty(local, options);
+    if (candidate.kind === "empty") return { plan, store: local.store };
+    const chosen = candidates.find((each) => each.id === candidate.id)!;
+    try {
+      await checkpoints.load(chosen, local.store);
+      return { plan, store: local.store };
+    } catch (error) {
+      if (!(error instanceof CheckpointCorruptError || error instanceof CheckpointTornError)) throw error;
+      observer.log("error", `Checkpoint ${chosen.id} is passed over: ${error.message}`, {
+        partition: options.source.partition,
+      });
+      candidates = candidates.filter((each) => each !== chosen);
+      await empty(local, options);
+    }
+  }
+}
+
+/** Where a fresh task starts. */
+async function startOffset(options: TaskOptions, log: PartitionOffsets): Promise<bigint> {
+  const { startFrom } = options.parts.options;
+  if (startFrom === "earliest") return log.logStart;
+  if (startFrom === "latest") return log.logEnd;
+  const [found] = await options.parts.admin.offsetsAt([options.source], startFrom.atMs);
+  return found!.offset;
+}
+
+function assemble(
+  spec: SubscriptionSpec,
+  more: {
+    options: TaskOptions;
+    plan: RecoveryPlan;
+    state: TaskState;
+    ownership: Ownership;
+    checkpoints: TaskCheckpoints;
+    log: PartitionOffsets;
+  },
+): RecoveredTask {
+  const { options, plan, state, ownership, checkpoints, log } = more;
+  const { parts, source } = options;
+  const { lineage, origin, journal, commitSequence: sequence, leaderEpoch } = plan;
+  const point = { leaderEpoch, sequence, journal };
+  const taskTimeAtLiveMs = plan.taskTimeAtLiveMs ?? plan.taskTimeMs;
+  checkpoints.begin(lineage, ownership);
+  const keeper = new TaskKeeper(spec, {
+    source,
+    lineage,
+    origin,
+    checkpointed: checkpoints.newestOffset(lineage),
+    state,
+    isDurable: parts.state.isDurable,
+    ownership,
+    checkpoints,
+    environment: parts.environment,
+    options: parts.options,
+    logStart: log.logStart,
+  });
+  return {
+    state,
+    keeper,
+    ownership,
+    lineage,
+    origin,
+    restored: { ...point, offset: plan.replayFrom, taskTimeMs: plan.taskTimeMs },
+    live: { ...point, offset: plan.liveFrom, taskTimeMs: taskTimeAtLiveMs },
+    witness: plan.witness,
+    isCommitNeeded: plan.isCommitNeeded,
+  };
+}

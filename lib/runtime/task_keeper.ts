@@ -1,0 +1,271 @@
+/**
+ * Keeps a task's state safe: flushes of the committed overlay, checkpoints between two commits, retention. All of it runs
+ * beside the stream, one thing at a time; a failure is logged and tried again, and never loses what was safe before.
+ *
+ * Keeps: I-02 and I-03 (a flush carries the position of exactly the committed state), and the bound of a replay: a
+ * checkpoint is forced when a recovery would have to replay too much.
+ */
+import { errorAction } from "../core/error_policy.ts";
+import type { CommitPoint } from "../core/open_commits.ts";
+import { decodePosition, encodePosition, type TaskPosition } from "../core/position.ts";
+import { type ReplayExposure, type ReplayVerdict, replayVerdict } from "../core/replay_bound.ts";
+import type { TopicPartition } from "../seams/broker.ts";
+import type { Environment } from "../seams/adapter.ts";
+import type { StateSnapshot } from "../seams/state_store.ts";
+import type { Ownership } from "./ownership.ts";
+import type { RunnerOptions } from "./runner_parts.ts";
+import type { SubscriptionSpec } from "./subscription_spec.ts";
+
+/** What the keeper needs of a task's state. */
+export interface KeptState {
+  /** Bytes that a flush would write, about. */
+  readonly pendingBytes: number;
+  /** Rows that a flush would write. */
+  readonly pendingRows: number;
+  /** Writes the committed overlay and its position in one atomic write. */
+  flush(position: Uint8Array): Promise<void>;
+  /** The store as of the last flush. */
+  snapshot(): Promise<StateSnapshot>;
+}
+
+/** Uploads a snapshot and drops checkpoints that are not kept. */
+export interface CheckpointSink {
+  /**
+   * @param snapshot A consistent view of the store.
+   * @param position What was written with it.
+   * @returns Offset of the oldest checkpoint that is kept.
+   */
+  publish(snapshot: StateSnapshot, position: TaskPosition): Promise<bigint>;
+}
+
+/** What a keeper is made of. */
+export interface TaskKeeperParts {
+  /** The input partition. */
+  readonly source: TopicPartition;
+  /** Lineage of the task. */
+  readonly lineage: string;
+  /** Where the lineage began. */
+  readonly origin: bigint;
+  /** Offset of the newest intact checkpoint, if there is one. */
+  readonly checkpointed: bigint | undefined;
+  /** The state. */
+  readonly state: KeptState;
+  /** Whether the local store outlives the process. */
+  readonly isDurable: boolean;
+  /** Owner token, once there is one. */
+  readonly ownership: Ownership;
+  /** Where checkpoints go. */
+  readonly checkpoints: CheckpointSink;
+  /** Clock and observer. */
+  readonly environment: Environment;
+  /** Intervals. */
+  readonly options: RunnerOptions;
+  /** First offset that the log holds. */
+  readonly logStart: bigint;
+}
+
+/** Flushes and checkpoints of one task. */
+export class TaskKeeper {
+  readonly #spec: SubscriptionSpec;
+  readonly #parts: TaskKeeperParts;
+  #point: CommitPoint | undefined;
+  #flushed: CommitPoint | undefined;
+  #flushedAtMs: number;
+  #checkpointedAtMs: number;
+  #checkpointed: bigint | undefined;
+  #checkpointedSequence = -1;
+  #rowsSince = 0;
+  #forcedReason: string | undefined;
+  #forcedFailures = 0;
+  #notBeforeMs = 0;
+  #trimTo: bigint | undefined;
+  #running: Promise<void> | undefined;
+  #fatal: Error | undefined;
+
+  /**
+   * @param spec The subscription.
+   * @param parts State, ownership and where checkpoints go.
+   */
+  constructor(spec: SubscriptionSpec, parts: TaskKeeperParts) {
+    this.#spec = spec;
+    this.#parts = parts;
+    this.#checkpointed = parts.checkpointed;
+    const nowMs = parts.environment.clock.monotonicMs();
+    this.#flushedAtMs = nowMs;
+    this.#checkpointedAtMs = nowMs;
+  }
+
+  /** Offset of the newest checkpoint, if there is one. */
+  get checkpointed(): bigint | undefined {
+    return this.#checkpointed;
+  }
+
+  /** Whether commits must wait: without a checkpoint, recovery would soon be impossible. */
+  get isCommitHeld(): boolean {
+    return this.#verdict().isCommitHeld;
+  }
+
+  /** The task goes live at a point; nothing has been flushed by this owner. */
+  live(point: CommitPoint): void {
+    this.#point = point;
+  }
+
+  /** A commit has happened. */
+  committed(point: CommitPoint, rows: number): void {
+    this.#point = point;
+    this.#rowsSince += rows;
+  }
+
+  /** A decision cannot be taken before a checkpoint makes room in the journal. */
+  forceCheckpoint(reason: string): void {
+    if (this.#forcedReason === undefined) this.#log("warn", `A checkpoint is forced: ${reason}`);
+    this.#forcedReason = reason;
+  }
+
+  /**
+   * Starts what is due.
+   *
+   * @returns Offset below which no replay begins any more, when a checkpoint has made that known.
+   * @throws {StateError} when the local store cannot be written any more (disk full, damaged).
+   */
+  keep(): bigint | undefined {
+    if (this.#fatal !== undefined) throw this.#fatal;
+    const trimTo = this.#trimTo;
+    this.#trimTo = undefined;
+    if (this.#running !== undefined || this.#point === undefined || !this.#parts.ownership.isClaimed) return trimTo;
+    const verdict = this.#verdict();
+    const nowMs = this.#parts.environment.clock.monotonicMs();
+    const wantsCheckpoint = (verdict.checkpoint !== "none" || this.#forcedReason !== undefined) &&
+      nowMs >= this.#notBeforeMs;
+    if (wantsCheckpoint) this.#start(() => this.#checkpoint(verdict));
+    else if (verdict.isFlushDue) this.#start(() => this.#flush());
+    return trimTo;
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Last flush and checkpoint of a task that closes clean. Failures are logged: a replay makes up for them. */
+  async finish(): Promise<void> {
+    await this.settled();
+    if (this.#point === undefined || !this.#parts.ownership.isClaimed || this.#fatal !== undefined) return;
+    if (this.#point.sequence === this.#checkpointedSequence) return;
+    this.#start(() => this.#checkpoint(this.#verdict()));
+    await this.settled();
+  }
+
+  /** Waits for what is under way, and starts nothing more. */
+  async abandon(): Promise<void> {
+    this.#point = undefined;
+    await this.settled();
+  }
+
+  #verdict(): ReplayVerdict {
+    const { clock } = this.#parts.environment;
+    const { options, origin, logStart } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const { settings } = this.#spec;
+    const committed = this.#point?.offset ?? origin;
+    const exposure: ReplayExposure = {
+      sinceFlushMs: nowMs - this.#flushedAtMs,
+      dirtyBytes: this.#dirtyBytes(),
+      sinceCheckpointMs: nowMs - this.#checkpointedAtMs,
+      rowsSinceCheckpoint: this.#rowsSince,
+      processingMsSinceCheckpoint: nowMs - this.#checkpointedAtMs,
+      hasNewCommits: this.#point !== undefined && this.#point.sequence !== this.#checkpointedSequence,
+      committed,
+      checkpointed: this.#checkpointed ?? origin,
+      logStart,
+      isJournalFull: this.#forcedReason !== undefined,
+      forcedFailures: this.#forcedFailures,
+    };
+    return replayVerdict(exposure, {
+      stateFlushIntervalMs: options.stateFlushIntervalMs,
+      stateFlushBytes: settings.stateFlushBytes,
+      checkpointIntervalMs: options.checkpointIntervalMs,
+      replayRowsMax: settings.replayRowsMax,
+      replayMsMax: settings.replayMsMax,
+    });
+  }
+
+  /** A store that does not outlive the process is only worth a flush when the overlay grows, or for a checkpoint. */
+  #dirtyBytes(): number {
+    const { state, isDurable } = this.#parts;
+    const hasMoved = this.#point !== undefined && this.#point.sequence !== this.#flushed?.sequence;
+    if (!isDurable) return state.pendingBytes >= this.#spec.settings.stateFlushBytes ? state.pendingBytes : 0;
+    return state.pendingBytes > 0 ? state.pendingBytes : hasMoved ? 1 : 0;
+  }
+
+  #start(work: () => Promise<void>): void {
+    this.#running = work().catch((error) => {
+      this.#log("error", `State could not be made safe and will be tried again: ${(error as Error).message}`, {
+        error: (error as Error).name,
+      });
+      const action = errorAction(error);
+      if (
+        action === "stop-process" ||
+        (action === "stop-task" && !String((error as { code?: string }).code).startsWith("Blob"))
+      ) {
+        this.#fatal = error as Error;
+      }
+    }).finally(() => this.#running = undefined);
+  }
+
+  async #flush(): Promise<void> {
+    const { environment, state, source } = this.#parts;
+    const point = this.#point!;
+    const detail = { subscription: this.#spec.name, partition: source.partition, offset: point.offset };
+    environment.observer.step("flush:before", { ...detail, rows: state.pendingRows });
+    await state.flush(encodePosition(this.#position(point)));
+    this.#flushed = point;
+    this.#flushedAtMs = environment.clock.monotonicMs();
+    environment.observer.step("flush:after", detail);
+  }
+
+  async #checkpoint(verdict: ReplayVerdict): Promise<void> {
+    const { environment, state, checkpoints } = this.#parts;
+    const isForced = verdict.checkpoint === "forced" || this.#forcedReason !== undefined;
+    const rowsBefore = this.#rowsSince;
+    try {
+      if (this.#point!.sequence !== this.#flushed?.sequence || state.pendingRows > 0) await this.#flush();
+      const snapshot = await state.snapshot();
+      try {
+        const position = decodePosition(snapshot.position!);
+        const oldest = await checkpoints.publish(snapshot, position);
+        this.#checkpointed = position.offsets[0]!.offset;
+        this.#checkpointedSequence = position.commitSequence;
+        this.#trimTo = oldest;
+      } finally {
+        await snapshot.release();
+      }
+      this.#rowsSince -= rowsBefore;
+      this.#forcedFailures = 0;
+      this.#forcedReason = undefined;
+      this.#checkpointedAtMs = environment.clock.monotonicMs();
+    } catch (error) {
+      if (isForced) this.#forcedFailures += 1;
+      this.#notBeforeMs = environment.clock.monotonicMs() + Math.min(1_000, this.#parts.options.checkpointIntervalMs);
+      throw error;
+    }
+  }
+
+  #position(point: CommitPoint): TaskPosition {
+    const { topic, partition } = this.#parts.source;
+    return {
+      offsets: [{ topic, partition, offset: point.offset, leaderEpoch: point.leaderEpoch }],
+      taskTimeMs: point.taskTimeMs,
+      commitSequence: point.sequence,
+      lineage: this.#parts.lineage,
+      origin: this.#parts.origin,
+      ownerToken: this.#parts.ownership.token,
+      journal: point.journal,
+    };
+  }
+
+  #log(level: "warn" | "error", message: string, detail: Record<string, unknown> = {}): void {
+    const { partition } = this.#parts.source;
+    this.#parts.environment.observer.log(level, message, { subscription: this.#spec.name, partition, ...detail });
+  }
+}
