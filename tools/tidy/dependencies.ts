@@ -1,0 +1,41 @@
+import { normalize } from "node:path/posix";
+import { isTest, type Problem, type Project, reachable, targetOf } from "./project.ts";
+
+/** Packages that everybody who imports `.` gets. */
+const CORE_PACKAGES = new Set(["apache-arrow"]);
+/** Packages for tests only: published files must do without. */
+const TEST_PACKAGES = new Set(["@std/assert"]);
+
+/** Whether a file is part of the published package. */
+function isPublished(path: string): boolean {
+  return (path === "mod.ts" || /^(lib|testing)\//.test(path)) && !isTest(path);
+}
+
+/**
+ * Packages come in by deno.json only; what `.` reaches needs no package but apache-arrow; published files use no package
+ * that is for tests; published code names its modules in plain text.
+ */
+export function dependencies(project: Project): Problem[] {
+  const problems: Problem[] = [];
+  const main = project.config.exports["."];
+  const reached = reachable(project, main === undefined ? [] : [normalize(main)]);
+  for (const module of project.modules.values()) {
+    const { path } = module;
+    for (const fact of module.imports) {
+      const { specifier, line } = fact;
+      if (targetOf(project, path, fact) !== undefined || fact.kind === "url") continue;
+      const add = (reason: string) => problems.push({ path, line, message: `imports ${specifier}: ${reason}` });
+      const isBuiltIn = specifier.startsWith("node:");
+      if (specifier === "(computed)") {
+        if (isPublished(path)) add("a published module must be named in plain text");
+      } else if (!isBuiltIn && project.config.imports[specifier] === undefined) {
+        add("a package must be declared in deno.json");
+      } else if (isPublished(path) && TEST_PACKAGES.has(specifier)) {
+        add("published files must not need a package for tests");
+      } else if (!isBuiltIn && reached.has(path) && !CORE_PACKAGES.has(specifier)) {
+        add("what '.' reaches may need no package but apache-arrow");
+      }
+    }
+  }
+  return problems;
+}
