@@ -138,22 +138,42 @@ export function parseInt64(bytes: Uint8Array, start: number, end: number): numbe
   if (isNegative) p++;
   let c = p < end ? bytes[p]! - 48 : -1;
   if (c < 0 || c > 9) return -1;
+  // Digits 1-9 go to `head` and 10-18 to `tail`, so that both stay small integers.
   const first = p;
-  let head = 0, tail = 0, scale = 1;
+  let head = 0, tail = 0;
   if (c === 0) p++;
   else {
-    while (p < end && (c = bytes[p]! - 48) >= 0 && c <= 9) {
-      const digits = p - first;
-      if (digits < 10) head = head * 10 + c;
-      else {
-        tail = tail * 10 + c;
-        scale *= 10;
-      }
-      if (digits === 19) return -1;
+    const headEnd = p + 9 < end ? p + 9 : end, tailEnd = p + 18 < end ? p + 18 : end;
+    while (p < headEnd && (c = bytes[p]! - 48) >= 0 && c <= 9) {
+      head = Math.imul(head, 10) + c | 0;
       p++;
     }
+    while (p < tailEnd && (c = bytes[p]! - 48) >= 0 && c <= 9) {
+      tail = Math.imul(tail, 10) + c | 0;
+      p++;
+    }
+    c = p < end ? bytes[p]! - 48 : -1;
   }
-  // head < 10^10 and scale <= 10^9: in 16-bit steps every product below stays under 2^53.
+  let digits = p - first;
+  if (digits > 15) {
+    if (digits === 18 && c >= 0 && c <= 9) {
+      tail = tail * 10 + c;
+      digits++;
+      if (++p < end && bytes[p]! >= 48 && bytes[p]! <= 57) return -1;
+    }
+    return putWide(head, tail, POWERS_OF_TEN[digits - 9]!, isNegative) ? p : -1;
+  }
+  const magnitude = digits <= 9 ? head : head * POWERS_OF_TEN[digits - 9]! + tail;
+  const value = isNegative ? -magnitude : magnitude;
+  const high = Math.floor(value / 4_294_967_296);
+  NUMBER.low = value - high * 4_294_967_296 | 0;
+  NUMBER.high = high;
+  return p;
+}
+
+/** 16 to 19 digits: head * scale + tail, in 16-bit steps since it passes 2^53. Whether it is within int64. */
+function putWide(head: number, tail: number, scale: number, isNegative: boolean): boolean {
+  // head < 10^9 and scale <= 10^10 keep every product below under 2^53.
   const headHigh = Math.floor(head / 65_536);
   const lower = (head - headHigh * 65_536) * scale + tail;
   const upper = headHigh * scale;
@@ -163,8 +183,8 @@ export function parseInt64(bytes: Uint8Array, start: number, end: number): numbe
   const carry = low >= 4_294_967_296 ? 1 : 0;
   const high = upperHigh + lowerHigh + carry;
   const word = low - carry * 4_294_967_296;
-  if (high >= 2_147_483_648 && !(isNegative && high === 2_147_483_648 && word === 0)) return -1;
+  if (high >= 2_147_483_648 && !(isNegative && high === 2_147_483_648 && word === 0)) return false;
   NUMBER.low = isNegative ? -word | 0 : word | 0;
   NUMBER.high = isNegative ? (word === 0 ? -high | 0 : ~high) : high;
-  return p;
+  return true;
 }

@@ -77,6 +77,9 @@ function emitParse(id: number, from: string): string {
 
 function emitText(id: number): string {
   return `{if(c!==34)${FAIL}const s=p++;let h=0,q=q${id};
+while(p+4<=end){const w=v.getInt32(p,true),x=w^0x22222222,y=w^0x5c5c5c5c;
+if(((w|x-0x01010101&~x|y-0x01010101&~y|w-0x20202020)&0x80808080)!==0)break;
+const d=B${id};d[q]=w;d[q+1]=w>>8;d[q+2]=w>>16;d[q+3]=w>>24;q+=4;p+=4;}
 for(;;){if(p>=end)${FAIL}c=b[p++];if(c===34){if(h>=128&&badUtf8(b,s+1,p-1)>=0)${FAIL}break;}
 if(c===92||c<32){${emitParse(id, "s")}q=O${id}[o+1];break;}
 h|=c;B${id}[q++]=c;}
