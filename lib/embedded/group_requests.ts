@@ -30,6 +30,8 @@ export interface JoinRequest {
   readonly sessionTimeoutMs: number;
   /** How long a rebalance waits for this member, milliseconds. */
   readonly rebalanceTimeoutMs: number;
+  /** Whether this member id joined before: it must not take its instance back from a newer member. */
+  readonly isRejoin: boolean;
 }
 
 /** What a member is told after a rebalance. */
@@ -65,6 +67,9 @@ export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply
   reviveGroup(group, times);
   const topics = [...new Set(request.topics)].sort();
   const holder = request.instanceId === null ? undefined : holderOf(group, request.instanceId);
+  if (request.isRejoin && holder !== undefined && holder !== request.memberId) {
+    return checkMember(group, request)!;
+  }
   const known = group.members.get(holder ?? request.memberId);
   if (known !== undefined && known.instanceId !== request.instanceId) {
     const message = `member '${request.memberId}' of group '${request.groupId}' cannot change its instance`;

@@ -1,0 +1,116 @@
+import { BrokerUnavailableError } from "../../base/errors.ts";
+import type { Times } from "../../embedded/cluster.ts";
+import type { Reply } from "../../embedded/reply.ts";
+import type { Environment } from "../../seams/adapter.ts";
+import { randomId } from "../../seams/random.ts";
+import type { ClientCall } from "./client_calls.ts";
+import type { EmbeddedServer } from "./embedded_server.ts";
+
+/** Defaults of a client of an embedded broker. */
+export interface ClientOptions {
+  /** Partitions of a topic that is created because somebody uses it. */
+  readonly defaultPartitions: number;
+  /** How long a client goes on trying while the broker is not ready, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** How long `committed` waits for stable offsets, in milliseconds. */
+  readonly stableTimeoutMs: number;
+  /** A rebalance waits for a member at least this long, in milliseconds. */
+  readonly rebalanceTimeoutMs: number;
+}
+
+/** The client's side of the shell: one process that talks to an embedded broker. */
+export class Client {
+  /** The broker. */
+  readonly server: EmbeddedServer;
+  /** Time and randomness of the client's process. */
+  readonly environment: Environment;
+  /** Defaults. */
+  readonly options: ClientOptions;
+  readonly #end = new AbortController();
+
+  /**
+   * @param server The broker.
+   * @param environment Time and randomness of the client's process.
+   * @param options Defaults.
+   */
+  constructor(server: EmbeddedServer, environment: Environment, options: ClientOptions) {
+    this.server = server;
+    this.environment = environment;
+    this.options = options;
+  }
+
+  /** Whether the connection is gone. */
+  get isClosed(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  /** Cuts the connection: waits end, requests are refused. */
+  cut(): void {
+    this.#end.abort();
+  }
+
+  /** Sends a request; see {@linkcode EmbeddedServer.request}. */
+  request<T>(call: ClientCall, run: (times: Times) => Reply<T>): Promise<Reply<T>> {
+    if (this.isClosed) {
+      return Promise.reject(new BrokerUnavailableError(`Cannot ${call} as the connection is closed, open a new one`));
+    }
+    return this.server.request(call, run);
+  }
+
+  /** A new identifier. */
+  newId(): string {
+    return randomId(this.environment.random);
+  }
+
+  /** Monotonic time of the client, in milliseconds. */
+  monotonicMs(): number {
+    return this.environment.clock.monotonicMs();
+  }
+
+  /**
+   * Waits until something happens in the cluster, `ms` pass, or the connection is cut.
+   *
+   * @param seen Activity count before the caller looked.
+   * @param ms At most so long.
+   * @param signal Ends the wait too.
+   */
+  async wait(seen: number, ms: number, signal?: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const signals = [stop.signal, this.#end.signal, ...signal === undefined ? [] : [signal]];
+    const any = AbortSignal.any(signals);
+    await Promise.race([
+      this.server.activity.wait(seen, any),
+      this.environment.clock.sleep(ms, any),
+    ]);
+    stop.abort();
+  }
+
+  /** Sleeps, or ends early when the connection is cut or `signal` aborts. */
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.environment.clock.sleep(ms, AbortSignal.any([signal, this.#end.signal]));
+  }
+
+  /**
+   * Sends a request again while its refusal is a passing one.
+   *
+   * @param call Which call it is.
+   * @param run The request.
+   * @param isPassing Which refusals pass.
+   * @returns The last reply.
+   */
+  async requestPatiently<T>(
+    call: ClientCall,
+    run: (times: Times) => Reply<T>,
+    isPassing: { readonly code: string; readonly timeoutMs: number },
+  ): Promise<Reply<T>> {
+    const endMs = this.monotonicMs() + isPassing.timeoutMs;
+    for (;;) {
+      const seen = this.server.activity.count;
+      const reply = await this.request(call, run);
+      if (reply.kind === "done" || reply.code !== isPassing.code) return reply;
+      const leftMs = endMs - this.monotonicMs();
+      if (leftMs <= 0) return reply;
+      await this.wait(seen, leftMs);
+    }
+  }
+}

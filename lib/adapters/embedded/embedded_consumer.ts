@@ -1,0 +1,306 @@
+import { BrokerTimeoutError, BrokerUnavailableError } from "../../base/errors.ts";
+import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
+import type { RecordSlab } from "../../columns/records.ts";
+import type { OffsetEntry, PartitionEntry } from "../../embedded/change.ts";
+import { partitionKey } from "../../embedded/cluster_state.ts";
+import { done, type Refusal, type Reply } from "../../embedded/reply.ts";
+import type {
+  CommittedPosition,
+  Consumer,
+  ConsumerOptions,
+  GroupMetadata,
+  PollOptions,
+  RebalanceListener,
+  TopicPartition,
+} from "../../seams/broker.ts";
+import type { Client } from "./client.ts";
+import { createMissingTopics } from "./create_topics.ts";
+import { Membership } from "./membership.ts";
+import { outcomeOfError, refusalError, valueOf } from "./refusal_error.ts";
+
+/** Offsets as the machines keep them. */
+export function toEntries(positions: readonly CommittedPosition[]): OffsetEntry[] {
+  return positions.map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
+    topic,
+    partition,
+    offset: Number(offset),
+    leaderEpoch,
+    metadata,
+  }));
+}
+
+/** Offsets as the seam tells them. */
+export function toPositions(entries: readonly OffsetEntry[]): CommittedPosition[] {
+  return entries.map((entry) => ({ ...entry, offset: BigInt(entry.offset) }));
+}
+
+/** Partitions as the machines name them. */
+export function toPlaces(partitions: readonly TopicPartition[]): PartitionEntry[] {
+  return partitions.map(({ topic, partition }) => [topic, partition]);
+}
+
+/**
+ * A member of a group on an embedded broker. A new partition starts at the group's committed offset (once that is
+ * stable), or at the log's start, unless `seek` was called for it.
+ */
+export class EmbeddedConsumer implements Consumer {
+  readonly #client: Client;
+  readonly #membership: Membership;
+  readonly #isCommitted: boolean;
+  readonly #positions = new Map<string, number>();
+  readonly #paused = new Set<string>();
+  #turn = 0;
+  #isWoken = false;
+  #isClosing = false;
+  #polling: Promise<unknown> = Promise.resolve();
+  readonly #wake = { controller: new AbortController() };
+
+  /**
+   * @param client The connection.
+   * @param options Group and isolation.
+   * @throws {TypeError} when the group id is empty.
+   * @throws {RangeError} when the session timeout is not a number above 0.
+   */
+  constructor(client: Client, options: ConsumerOptions) {
+    const { groupId, instanceId, sessionTimeoutMs = 60_000, isolation = "read_committed" } = options;
+    if (groupId === "") {
+      throw new TypeError("Cannot create consumer as 'groupId' must not be empty: current value is ''");
+    }
+    if (!(sessionTimeoutMs > 0)) {
+      throw new RangeError(
+        `Cannot create consumer as 'sessionTimeoutMs' must be a number > 0: current value is ${sessionTimeoutMs}`,
+      );
+    }
+    this.#client = client;
+    this.#isCommitted = isolation === "read_committed";
+    this.#membership = new Membership(client, { groupId, instanceId: instanceId ?? null, sessionTimeoutMs });
+  }
+
+  /** Joins the group; missing topics are created. */
+  async subscribe(topics: readonly string[], listener: RebalanceListener): Promise<void> {
+    this.#assertOpen();
+    await createMissingTopics(this.#client, topics);
+    await this.#membership.subscribe(topics, this.#tracking(listener));
+  }
+
+  /** Fetches; waits for news at most `timeoutMs`. */
+  poll(options: PollOptions): Promise<readonly RecordSlab[]> {
+    const polled = this.#poll(options);
+    this.#polling = polled.catch(() => {});
+    return polled;
+  }
+
+  /** Lets a running poll, or else the next one, return early. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake.controller.abort();
+  }
+
+  /** Sets the position of an assigned partition. */
+  seek(partition: TopicPartition, offset: bigint): void {
+    this.#positions.set(partitionKey(partition.topic, partition.partition), Number(offset));
+  }
+
+  /** Stops fetching of partitions. */
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) this.#paused.add(partitionKey(topic, partition));
+  }
+
+  /** Fetches them again. */
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) this.#paused.delete(partitionKey(topic, partition));
+  }
+
+  /** Partitions held now. */
+  assignment(): readonly TopicPartition[] {
+    return this.#membership.assignment;
+  }
+
+  /** What the group committed. */
+  async committed(
+    partitions: readonly TopicPartition[],
+    options: { readonly isStable: boolean },
+  ): Promise<readonly CommittedPosition[]> {
+    this.#assertOpen();
+    const { groupId } = this.groupMetadata();
+    const request = { groupId, partitions: toPlaces(partitions), isStable: options.isStable };
+    const timeoutMs = this.#client.options.stableTimeoutMs;
+    const reply = await this.#client.requestPatiently(
+      "committed",
+      () => this.#client.server.cluster.committedOffsets(request),
+      { code: "unstable-offsets", timeoutMs },
+    );
+    if (reply.kind === "refused" && reply.code === "unstable-offsets") {
+      const message = `Offsets of group '${groupId}' stayed unstable for ${timeoutMs} ms: ${reply.message}, ` +
+        "its producer must end it or its timeout must pass";
+      throw new BrokerTimeoutError(message, { context: reply.context });
+    }
+    return toPositions(valueOf("read committed offsets", reply));
+  }
+
+  /** Commits outside of a transaction. */
+  async commit(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
+    const request = { fence: group, offsets: toEntries(positions) };
+    try {
+      const reply = await this.#client.request(
+        "commit",
+        (times) => this.#client.server.cluster.commitOffsets(request, times),
+      );
+      if (reply.kind === "done") return applied();
+      return notApplied(refusalError(`commit offsets of group '${group.groupId}'`, reply));
+    } catch (error) {
+      return outcomeOfError(error);
+    }
+  }
+
+  /** Who we are in the group now. */
+  groupMetadata(): GroupMetadata {
+    return this.#membership.metadata();
+  }
+
+  /** Leaves after an awaited `revoked`; a static member just goes silent. */
+  async close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.wake();
+    await this.#polling;
+    await this.#membership.leave(options.isDirty ?? false);
+  }
+
+  /** The connection is gone without a goodbye: no call answers any more. */
+  abandon(): void {
+    this.#isClosing = true;
+    this.wake();
+  }
+
+  async #poll(options: PollOptions): Promise<readonly RecordSlab[]> {
+    this.#assertOpen();
+    const { activity } = this.#client.server;
+    const endMs = this.#client.monotonicMs() + options.timeoutMs;
+    for (;;) {
+      const seen = activity.count;
+      await this.#membership.settle();
+      const slabs = this.#membership.isMember ? await this.#fetch(options) : [];
+      const leftMs = endMs - this.#client.monotonicMs();
+      const isEarly = this.#isWoken;
+      if (slabs.length > 0 || isEarly || leftMs <= 0) {
+        // Data does not use a wake up: the next poll that would wait returns early instead.
+        if (slabs.length === 0) this.#isWoken = false;
+        return slabs;
+      }
+      this.#wake.controller = new AbortController();
+      await this.#client.wait(seen, leftMs, this.#wake.controller.signal);
+    }
+  }
+
+  async #fetch(options: PollOptions): Promise<RecordSlab[]> {
+    const places = this.#inTurn();
+    if (places.length === 0) return [];
+    const reply = await this.#client.request("fetch", () => this.#read(places, options));
+    const slabs = valueOf("poll", reply);
+    const kept: RecordSlab[] = [];
+    for (const slab of slabs) {
+      const key = partitionKey(slab.topic, slab.partition);
+      // A seek while the reply was under way drops what was fetched.
+      if (this.#positions.get(key) !== Number(slab.from)) continue;
+      this.#positions.set(key, Number(slab.to));
+      kept.push(slab);
+    }
+    return kept;
+  }
+
+  /** Assigned partitions that are not paused; each poll begins one further, so that none starves. */
+  #inTurn(): TopicPartition[] {
+    const places = this.#membership.assignment.filter(({ topic, partition }) =>
+      !this.#paused.has(partitionKey(topic, partition))
+    );
+    if (places.length === 0) return [];
+    const first = this.#turn++ % places.length;
+    return [...places.slice(first), ...places.slice(0, first)];
+  }
+
+  #read(places: readonly TopicPartition[], options: PollOptions): Reply<RecordSlab[]> {
+    const slabs: RecordSlab[] = [];
+    let { maxRecords, maxBytes } = options;
+    for (const place of places) {
+      if (maxRecords <= 0 || maxBytes <= 0) break;
+      const from = this.#positionOf(place);
+      if (typeof from !== "number") {
+        if (from === null) continue;
+        return from;
+      }
+      const reply = this.#client.server.cluster.fetch(place, {
+        from,
+        maxRecords,
+        maxBytes,
+        isCommitted: this.#isCommitted,
+      });
+      if (reply.kind === "refused") {
+        // A deleted topic leaves with the rebalance that its deletion began.
+        if (reply.code === "unknown-topic") continue;
+        return reply;
+      }
+      if (reply.value === null) continue;
+      slabs.push(reply.value);
+      maxRecords -= reply.value.records.count;
+      maxBytes -= bytesOf(reply.value);
+    }
+    return done(slabs);
+  }
+
+  /** Where to read on; `null` while the committed offset is not stable. */
+  #positionOf(place: TopicPartition): number | null | Refusal {
+    const key = partitionKey(place.topic, place.partition);
+    const known = this.#positions.get(key);
+    if (known !== undefined) return known;
+    const { cluster } = this.#client.server;
+    const { groupId } = this.groupMetadata();
+    const committed = cluster.committedOffsets({ groupId, partitions: toPlaces([place]), isStable: true });
+    if (committed.kind === "refused") return null;
+    const bounds = cluster.bounds(place);
+    if (bounds.kind === "refused") return null;
+    const position = committed.value[0]?.offset ?? bounds.value.logStart;
+    this.#positions.set(key, position);
+    return position;
+  }
+
+  /** Forgets positions and pauses of partitions that go away. */
+  #tracking(listener: RebalanceListener): RebalanceListener {
+    const forget = (partitions: readonly TopicPartition[]) => {
+      for (const { topic, partition } of partitions) {
+        this.#positions.delete(partitionKey(topic, partition));
+        this.#paused.delete(partitionKey(topic, partition));
+      }
+    };
+    return {
+      assigned: (partitions) => listener.assigned(partitions),
+      revoked: async (partitions) => {
+        await listener.revoked(partitions);
+        forget(partitions);
+      },
+      lost: async (partitions) => {
+        await listener.lost(partitions);
+        forget(partitions);
+      },
+    };
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosing) throw new BrokerUnavailableError("Cannot use consumer as it is closed, open a new one");
+  }
+}
+
+/** About how many bytes a slab holds. */
+function bytesOf({ records }: RecordSlab): number {
+  return spanBytes(records.keys) + spanBytes(records.values) + spanBytes(records.headers);
+}
+
+function spanBytes(spans: RecordSlab["records"]["keys"]): number {
+  if (spans === null) return 0;
+  const { starts, ends } = spans;
+  let first = -1;
+  let last = -1;
+  for (let i = 0; i < starts.length && first < 0; i++) first = starts[i]!;
+  for (let i = starts.length - 1; i >= 0 && last < 0; i--) if (starts[i]! >= 0) last = ends[i]!;
+  return last - first;
+}

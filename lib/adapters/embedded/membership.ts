@@ -1,0 +1,226 @@
+import { StreamError } from "../../base/errors.ts";
+import type { Reply } from "../../embedded/reply.ts";
+import type { GroupMetadata, RebalanceListener, TopicPartition } from "../../seams/broker.ts";
+import type { Client } from "./client.ts";
+import { refusalError } from "./refusal_error.ts";
+
+/** Resolved options of a member. */
+export interface MembershipOptions {
+  /** Consumer group. */
+  readonly groupId: string;
+  /** `group.instance.id`, or `null`. */
+  readonly instanceId: string | null;
+  /** A silent member is dropped after this, in milliseconds. */
+  readonly sessionTimeoutMs: number;
+}
+
+/**
+ * One consumer's place in its group.
+ *
+ *   idle -> out -> joining -> member -> (awaited revoked, or lost) -> joining ...        fenced is final
+ *
+ * Invariants: the listener is called from within `subscribe`, `settle` and `leave` only; the group is joined again only
+ * after `revoked` or `lost` resolved, so each change of the generation passes through a moment without partitions.
+ * Heartbeats go on meanwhile, so a long batch does not end the session.
+ */
+export class Membership {
+  /** Partitions held now. */
+  assignment: readonly TopicPartition[] = [];
+  readonly #client: Client;
+  readonly #options: MembershipOptions;
+  readonly #end = new AbortController();
+  #phase: "idle" | "out" | "joining" | "member" | "fenced" = "idle";
+  #topics: readonly string[] = [];
+  #listener: RebalanceListener | null = null;
+  #memberId: string;
+  #generation = -1;
+  #hasJoined = false;
+  #isBeating = false;
+
+  /**
+   * @param client The connection.
+   * @param options Who we are.
+   */
+  constructor(client: Client, options: MembershipOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#memberId = client.newId();
+  }
+
+  /** Whether polling may fetch. */
+  get isMember(): boolean {
+    return this.#phase === "member";
+  }
+
+  /** Who we are in the group now. */
+  metadata(): GroupMetadata {
+    const { groupId, instanceId } = this.#options;
+    return { groupId, generation: this.#generation, memberId: this.#memberId, instanceId };
+  }
+
+  /** Joins with these topics; what is held goes through `revoked` first. */
+  async subscribe(topics: readonly string[], listener: RebalanceListener): Promise<void> {
+    await this.#giveUp("revoked");
+    this.#topics = topics;
+    this.#listener = listener;
+    this.#phase = "out";
+    await this.settle();
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    void this.#beat();
+  }
+
+  /** Goes as far towards membership as is possible without waiting for others. */
+  async settle(): Promise<void> {
+    for (;;) {
+      switch (this.#phase) {
+        case "idle":
+          return;
+        case "fenced":
+          throw this.#fencedError();
+        case "out":
+          await this.#join();
+          break;
+        case "joining":
+          if (!await this.#sync()) return;
+          break;
+        case "member":
+          if (await this.#isStable()) return;
+          break;
+      }
+    }
+  }
+
+  /**
+   * Ends the membership: `revoked` is awaited (or `lost`, when it is too late), then a dynamic member leaves.
+   *
+   * @param isDirty Leaves without a word to the listener.
+   */
+  async leave(isDirty: boolean): Promise<void> {
+    try {
+      if (!isDirty && this.#phase === "member") {
+        const isHeld = (await this.#knock())?.kind !== "refused";
+        await this.#giveUp(isHeld ? "revoked" : "lost");
+      }
+    } finally {
+      this.assignment = [];
+      this.#end.abort();
+      const isIn = this.#phase === "member" || this.#phase === "joining";
+      this.#phase = "idle";
+      if (isIn && this.#options.instanceId === null) await this.#sendLeave();
+    }
+  }
+
+  async #sendLeave(): Promise<void> {
+    const { groupId, memberId, instanceId } = this.metadata();
+    try {
+      await this.#client.request(
+        "leave",
+        (times) => this.#client.server.cluster.leave({ groupId, memberId, instanceId }, times),
+      );
+    } catch (error) {
+      // The session timeout does what the lost goodbye did not.
+      if (!(error instanceof StreamError)) throw error;
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { groupId, instanceId, sessionTimeoutMs } = this.#options;
+    const rebalanceTimeoutMs = Math.max(sessionTimeoutMs, this.#client.options.rebalanceTimeoutMs);
+    const member = { groupId, memberId: this.#memberId, instanceId, topics: this.#topics };
+    const request = { ...member, sessionTimeoutMs, rebalanceTimeoutMs, isRejoin: this.#hasJoined };
+    const reply = await this.#client.request("join", (times) => this.#client.server.cluster.join(request, times));
+    if (reply.kind === "refused") {
+      this.#phase = "fenced";
+      return;
+    }
+    this.#hasJoined = true;
+    this.#phase = "joining";
+  }
+
+  /** Asks for the assignment. Returns whether the phase moved. */
+  async #sync(): Promise<boolean> {
+    const { groupId, memberId, instanceId } = this.metadata();
+    const fence = { groupId, memberId, instanceId };
+    const reply = await this.#client.request("join", (times) => this.#client.server.cluster.sync(fence, times));
+    if (reply.kind === "refused") {
+      this.#expel(reply.code);
+      return true;
+    }
+    switch (reply.value.kind) {
+      case "pending":
+        return false;
+      case "rejoin":
+        this.#phase = "out";
+        return true;
+      case "assigned":
+        this.#generation = reply.value.generation;
+        this.#phase = "member";
+        this.assignment = reply.value.assignment.map(([topic, partition]) => ({ topic, partition }));
+        if (this.assignment.length > 0) await this.#listener!.assigned(this.assignment);
+        return true;
+    }
+  }
+
+  /** Looks whether the group still stands as it did; if not, gives up what is held. */
+  async #isStable(): Promise<boolean> {
+    const reply = await this.#knock();
+    if (reply === null || (reply.kind === "done" && reply.value === "stable")) return true;
+    if (reply.kind === "done") {
+      await this.#giveUp("revoked");
+      this.#phase = "out";
+      return false;
+    }
+    this.#phase = "out";
+    await this.#giveUp("lost");
+    this.#expel(reply.code);
+    return false;
+  }
+
+  /** A sign of life; `null` when it got no answer, which alone means nothing. */
+  async #knock(): Promise<Reply<"stable" | "rebalance"> | null> {
+    try {
+      const fence = this.metadata();
+      return await this.#client.request(
+        "heartbeat",
+        (times) => this.#client.server.cluster.heartbeat(fence, times),
+      );
+    } catch (error) {
+      if (error instanceof StreamError) return null;
+      throw error;
+    }
+  }
+
+  #expel(code: string): void {
+    this.#phase = code === "fenced-instance" ? "fenced" : "out";
+    // A dynamic member that was dropped comes back as somebody new; an instance keeps its name.
+    if (code !== "unknown-member" || this.#options.instanceId !== null) return;
+    this.#memberId = this.#client.newId();
+    this.#hasJoined = false;
+  }
+
+  async #giveUp(how: "revoked" | "lost"): Promise<void> {
+    const held = this.assignment;
+    if (held.length === 0) return;
+    if (how === "lost") this.assignment = [];
+    await this.#listener![how](held);
+    this.assignment = [];
+  }
+
+  async #beat(): Promise<void> {
+    const intervalMs = Math.min(3_000, this.#options.sessionTimeoutMs / 3);
+    const { signal } = this.#end;
+    for (;;) {
+      await this.#client.sleep(intervalMs, signal);
+      if (signal.aborted || this.#client.isClosed) return;
+      if (this.#phase === "member" || this.#phase === "joining") await this.#knock();
+    }
+  }
+
+  #fencedError(): Error {
+    const { groupId, memberId, instanceId } = this.metadata();
+    const context = { groupId, memberId, instanceId };
+    const message = `instance '${instanceId}' of group '${groupId}' belongs to another member now`;
+    return refusalError("poll", { kind: "refused", code: "fenced-instance", message, context });
+  }
+}

@@ -1,0 +1,232 @@
+import { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
+import { refusalError } from "../lib/adapters/embedded/refusal_error.ts";
+import { partitionRows } from "../lib/adapters/embedded/partition_rows.ts";
+import { holdProcess } from "../lib/adapters/system/hold_process.ts";
+import { SystemClock } from "../lib/adapters/system/system_clock.ts";
+import type { OffsetEntry } from "../lib/embedded/change.ts";
+import { EmbeddedCluster, type EmbeddedClusterOptions, type Times } from "../lib/embedded/cluster.ts";
+import type { TransactionStatus } from "../lib/embedded/cluster_state.ts";
+import type { Reply } from "../lib/embedded/reply.ts";
+import type { Environment } from "../lib/seams/adapter.ts";
+import type { TopicPartition } from "../lib/seams/broker.ts";
+import { randomId } from "../lib/seams/random.ts";
+import { CallFaultPlan } from "./call_fault_plan.ts";
+import { type ReadRow, type RecordRow, recordsOf, rowsOf } from "./record_rows.ts";
+import { SeededRandom } from "./seeded_random.ts";
+
+/** Options of {@linkcode MemoryBroker}. */
+export interface MemoryBrokerOptions extends Omit<EmbeddedBrokerOptions, "faults" | "journal">, EmbeddedClusterOptions {
+  /** Time and randomness. @default {the system's clock, randomness of seed 0, no log} */
+  environment?: Environment;
+  /** Generation of the transaction protocol. @default {2} */
+  transactionVersion?: 1 | 2;
+  /** State machines to stand on, for example recovered ones. @default {a new cluster} */
+  cluster?: EmbeddedCluster;
+}
+
+/** A member of a group, as a test sees it. */
+export interface GroupMember {
+  /** Member id. */
+  memberId: string;
+  /** `group.instance.id`, or `null`. */
+  instanceId: string | null;
+  /** Partitions of the last generation. */
+  assignment: TopicPartition[];
+}
+
+/**
+ * The embedded broker with handles for tests: what the library runs on a single machine, in memory, plus faults, forced
+ * rebalances and a view of everything. It is strict where real brokers are lax.
+ *
+ * @example Produce, read back, and lose the reply to a commit
+ * ```ts
+ * import { MemoryBroker } from "@turbine/turbine/testing";
+ *
+ * const broker = new MemoryBroker();
+ * broker.createTopic("orders", 2);
+ * broker.put("orders", [{ key: "a", value: "1" }, { key: "b", value: "2" }]);
+ *
+ * const producer = await broker.transactionalProducer({ transactionalId: "app.copy.0.0" });
+ * await producer.initialize();
+ * producer.begin();
+ * broker.faults.next("initialize", "reply-lost");
+ * const outcome = await producer.initialize();
+ * if (outcome.kind !== "unknown") throw new Error("a lost reply is not a failure");
+ * if (broker.read("orders").length !== 2) throw new Error("records are missing");
+ * await broker.close();
+ * ```
+ */
+export class MemoryBroker extends EmbeddedBroker {
+  /** Plans what goes wrong with calls of clients. */
+  readonly faults: CallFaultPlan;
+  readonly #environment: Environment;
+
+  /** @param options Environment, bounds and defaults. */
+  constructor(options: MemoryBrokerOptions = {}) {
+    const faults = new CallFaultPlan();
+    const environment = options.environment ?? {
+      clock: new HoldingClock(),
+      random: new SeededRandom(0),
+      observer: { step: () => {}, log: () => {} },
+    };
+    const cluster = options.cluster ?? new EmbeddedCluster(options);
+    if (options.transactionVersion !== undefined) cluster.setTransactionVersion(options.transactionVersion);
+    super(cluster, environment, { ...options, faults });
+    this.faults = faults;
+    this.#environment = environment;
+  }
+
+  /**
+   * Creates a topic.
+   *
+   * @param topic Name.
+   * @param partitions Number of partitions.
+   */
+  createTopic(topic: string, partitions = 1): void {
+    const topicId = randomId(this.#environment.random) + randomId(this.#environment.random);
+    this.#do("create topic", this.cluster.createTopic({ topic, partitions, topicId }, this.times()));
+  }
+
+  /** Deletes a topic, and creates it again, empty and with another id. */
+  recreateTopic(topic: string, partitions?: number): void {
+    const count = partitions ?? this.cluster.state.topics.get(topic)?.logs.length ?? 1;
+    this.deleteTopic(topic);
+    this.createTopic(topic, count);
+  }
+
+  /** Deletes a topic with its records and what groups committed for it. */
+  deleteTopic(topic: string): void {
+    this.#do("delete topic", this.cluster.deleteTopic(topic, this.times()));
+  }
+
+  /** Raises the number of partitions of a topic. */
+  addPartitions(topic: string, partitions: number): void {
+    this.#do("add partitions", this.cluster.addPartitions({ topic, partitions }, this.times()));
+  }
+
+  /**
+   * Appends records as a producer without transactions; a row may be just the text of its value.
+   *
+   * @param topic Topic; it must exist.
+   * @param rows Records.
+   * @param partition Where all of them go. @default {by the key, as Kafka's default partitioner}
+   */
+  put(topic: string, rows: readonly (RecordRow | string)[], partition?: number): void {
+    const records = recordsOf(rows);
+    const count = this.cluster.state.topics.get(topic)?.logs.length ?? 1;
+    const request = partition === undefined ? { topic, records } : { topic, records, partitions: partition };
+    for (const part of partitionRows(request, count, 0)) {
+      this.#do("put records", this.cluster.produce({ topic, records, ...part, producer: null }, this.times()));
+    }
+  }
+
+  /**
+   * All records of a topic that a reader sees, by partition and offset.
+   *
+   * @param topic Topic.
+   * @param options `isolation`, as for consumers.
+   */
+  read(
+    topic: string,
+    options: { readonly isolation?: "read_committed" | "read_uncommitted" } = {},
+  ): ReadRow[] {
+    const isCommitted = (options.isolation ?? "read_committed") === "read_committed";
+    const rows: ReadRow[] = [];
+    for (const partition of this.cluster.state.topics.get(topic)?.logs.keys() ?? []) {
+      const place = { topic, partition };
+      let from = this.#do("read", this.cluster.bounds(place)).logStart;
+      for (;;) {
+        const bounds = { from, maxRecords: Infinity, maxBytes: 64 * 1024 * 1024, isCommitted };
+        const slab = this.#do("read", this.cluster.fetch(place, bounds));
+        if (slab === null) break;
+        rows.push(...rowsOf(slab));
+        from = Number(slab.to);
+      }
+    }
+    return rows;
+  }
+
+  /** What a group committed. */
+  committedOffsets(groupId: string): OffsetEntry[] {
+    return [...this.cluster.state.groups.get(groupId)?.offsets.values() ?? []];
+  }
+
+  /** Deletes all that a group without members committed, as expiry does. */
+  expireOffsets(groupId: string): void {
+    const partitions = this.committedOffsets(groupId).map(({ topic, partition }) => [topic, partition] as const);
+    this.#do("expire offsets", this.cluster.deleteOffsets({ groupId, partitions }, this.times()));
+  }
+
+  /** Members of a group. */
+  members(groupId: string): GroupMember[] {
+    const members = [...this.cluster.state.groups.get(groupId)?.members.values() ?? []];
+    return members.map(({ memberId, instanceId, assignment }) => ({
+      memberId,
+      instanceId,
+      assignment: assignment.map(([topic, partition]) => ({ topic, partition })),
+    }));
+  }
+
+  /** Generation of a group. */
+  generation(groupId: string): number {
+    return this.cluster.state.groups.get(groupId)?.generation ?? 0;
+  }
+
+  /** Makes all members of a group join again. */
+  rebalance(groupId: string): void {
+    this.cluster.rebalance(groupId, this.times());
+  }
+
+  /** Drops a member as if its session had expired; it hears of it at its next poll. */
+  expireMember(groupId: string, memberId: string): void {
+    this.cluster.expireMember({ groupId, memberId }, this.times());
+  }
+
+  /** Retention: gives up the records before an offset. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): void {
+    this.#do("delete records", this.cluster.deleteRecordsBefore({ topic, partition }, offset));
+  }
+
+  /** A new leader takes over a partition. Returns its epoch. */
+  bumpLeaderEpoch(topic: string, partition: number): number {
+    return this.#do("bump leader epoch", this.cluster.bumpLeaderEpoch({ topic, partition }));
+  }
+
+  /** Where a transactional id stands. */
+  transactionStatus(transactionalId: string): TransactionStatus {
+    return this.cluster.transactionStatus(transactionalId);
+  }
+
+  /** Keeps ended transactions waiting for their markers, as a slow coordinator does, until released. */
+  holdMarkers(isHeld: boolean): void {
+    this.cluster.holdMarkers(isHeld);
+    if (!isHeld) this.tick();
+  }
+
+  /** Lets timeouts happen that are due by the environment's clock. */
+  tick(): void {
+    this.cluster.tick(this.times());
+  }
+
+  /** Times as the environment's clock tells them. */
+  times(): Times {
+    return { wallMs: this.#environment.clock.wallMs(), monotonicMs: this.#environment.clock.monotonicMs() };
+  }
+
+  #do<T>(tried: string, reply: Reply<T>): T {
+    if (reply.kind === "refused") throw refusalError(tried, reply);
+    return reply.value;
+  }
+}
+
+/** The system's clock for tests: a sleep holds the process, so that a test which waits for one is not cut off. */
+class HoldingClock extends SystemClock {
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const letGo = holdProcess();
+    try {
+      await super.sleep(ms, signal);
+    } finally {
+      letGo();
+    }
+  }
+}
