@@ -17,7 +17,7 @@ import type { Batch, Columns } from "./schema.ts";
  * @example A batch made with Arrow itself
  * ```ts
  * import { asBatch, float64, rows } from "@turbine/turbine";
- * import { RecordBatch, vectorFromArray, Float32 } from "npm:apache-arrow@21.2.0";
+ * import { Float32, RecordBatch, vectorFromArray } from "apache-arrow";
  * import { assertEquals } from "@std/assert";
  *
  * const foreign = new RecordBatch({ celsius: vectorFromArray([20.5], new Float32()).data[0]! });

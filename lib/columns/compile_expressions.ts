@@ -3,10 +3,10 @@ import { batchFromData, childrenByName } from "./batch.ts";
 import { bitmapBytes, packBits } from "./bitmap.ts";
 import { type ArrowData, columnData, typeOfColumn } from "./column_data.ts";
 import { nodeOf } from "./expression.ts";
-import type { KernelOutput } from "./expression_codegen.ts";
 import { type Computed, interpret } from "./expression_interpreter.ts";
 import { canGenerateCode, columnsIn, CompiledKernel } from "./expression_kernel.ts";
 import type { Kind, Node } from "./expression_node.ts";
+import type { KernelOutput } from "./expression_source.ts";
 import type { Expression, Expressions, ExpressionsOf } from "./expression_types.ts";
 import { int64FromNumbers, wordsOf } from "./int64.ts";
 import {

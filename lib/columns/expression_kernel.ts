@@ -3,7 +3,7 @@
  * code generation (a Content-Security-Policy, a hardened runtime), expressions are interpreted instead.
  */
 import { columnData } from "./column_data.ts";
-import { type KernelConstant, type KernelOutput, type KernelSource, kernelSource } from "./expression_codegen.ts";
+import { kernelSource } from "./expression_codegen.ts";
 import { domainOf, type IsInNode, type Kind, type Node, operandsOf } from "./expression_node.ts";
 import {
   bigintOf,
@@ -15,6 +15,7 @@ import {
   type RowRule,
   StringSet,
 } from "./expression_runtime.ts";
+import type { KernelConstant, KernelOutput, KernelSource } from "./expression_source.ts";
 import { compareWordsToNumber, highWord, lowWord } from "./int64.ts";
 import { PairTable } from "./pair_table.ts";
 import type { Batch } from "./schema.ts";

@@ -123,16 +123,15 @@ Deno.test("integer arithmetic is exact or fails with the row, never silently wro
     [c.n.times(2), [{ n: 2n ** 52n }], "Cannot compute (n * 2) in row 0 as integers must stay within"],
     [c.n.times(1.5), [{ n: -(2n ** 63n) }], "current value is -9223372036854775808"],
     [c.i.times(c.i).times(c.i), [{ i: 2 ** 31 - 1 }], "Cannot compute (i * i) in row 0"],
-    [c.f.toInt32(), [{ f: 1 }, { f: 0.5 }], "int32(f) in row 0"],
-    [c.f.toInt64(), [{ f: 2 ** 63 }], "an integer of 64 bits: current value is 9223372036854775808"],
+    [c.f.toInt32(), [{ f: 1 }, { f: 0.5 }], "int32(f) in row 1"],
+    [c.f.toInt64(), [{ f: 2 ** 63 }], "an integer of 64 bits: current value is 9223372036854776000"],
     [c.n.toInt32(), [{ n: 2n ** 31n }], "an integer of 32 bits: current value is 2147483648"],
     [c.n.toTimestampMs(), [{ n: 2n ** 60n }], "current value is 1152921504606846976"],
   ];
   for (const [expression, given, message] of fails) {
-    const wanted = message.replace("int32(f) in row 0", "int32(f) in row 1");
-    assertThrows(() => values(expression, given), RangeError, wanted);
+    assertThrows(() => values(expression, given), RangeError, message);
     const way = compileExpressions(columns, { x: expression }, { isInterpreted: true });
-    assertThrows(() => way.evaluate(make(given)), RangeError, wanted);
+    assertThrows(() => way.evaluate(make(given)), RangeError, message);
   }
 });
 

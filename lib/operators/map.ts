@@ -19,7 +19,7 @@ export interface MapOptions<O extends Columns> {
  *
  * @example A step by hand between two others
  * ```ts
- * import { chain, float64, from, json, map, take, topic, where } from "@turbine/turbine";
+ * import { float64, from, json, map, take, topic, where } from "@turbine/turbine";
  * import { assertEquals } from "@std/assert";
  *
  * const readings = topic("readings", { value: json({ temperature: float64() }) });

@@ -12,7 +12,7 @@ import { stateless } from "./stateless.ts";
  *
  * @example Only warm readings
  * ```ts
- * import { batchOf, chain, float64, from, json, topic, where } from "@turbine/turbine";
+ * import { float64, from, json, topic, where } from "@turbine/turbine";
  * import { assertEquals } from "@std/assert";
  *
  * const readings = topic("readings", { value: json({ temperature: float64() }) });
