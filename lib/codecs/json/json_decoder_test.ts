@@ -179,13 +179,16 @@ Deno.test("JsonDecoder says where a value stops being JSON", () => {
     [encoder.encode('{"a":"x"} 1'), "the value is not valid JSON: bytes after the value @10"],
     [encoder.encode('{"a":"x",}'), "the value is not valid JSON: unexpected byte @9"],
     [encoder.encode('{"a":"\n"}'), "the value is not valid JSON: control character in a string @6"],
+    [encoder.encode('{"a":"seven\tteen"}'), "the value is not valid JSON: control character in a string @11"],
     [encoder.encode('{"a":"\\x"}'), "the value is not valid JSON: bad escape @6"],
     [encoder.encode('\ufeff{"a":"x"}'), "the value is not valid JSON: unexpected byte @0"],
     [bad, "the value is not valid JSON: bad UTF-8 @7"],
     [encoder.encode("null"), "the value is null @0"],
     [encoder.encode(" [1]"), "the value is an array, expected an object @1"],
   ];
-  const decoded = createJsonDecoder(schema).decode(spread(values.map(([bytes]) => bytes), 2, 40), 0, values.length);
+  const decoder = createJsonDecoder(schema);
+  decoder.decode(spans(Array.from({ length: 40 }, () => '{"a":"seventeen"}')), 0, 40);
+  const decoded = decoder.decode(spread(values.map(([bytes]) => bytes), 2, 40), 0, values.length);
   assertEquals(
     decoded.rejected.map(({ reason, position }) => `${reason} @${position}`),
     values.map(([, reason]) => reason),
@@ -344,6 +347,52 @@ Deno.test("JsonDecoder learns up to four layouts and settles on messages without
   decoder.decode(spans(Array.from({ length: 1000 }, () => '{"new":true,"c":3}')), 0, 1000);
   decoder.decode(spans(Array.from({ length: 1000 }, () => '{"new":true,"c":3}')), 0, 1000);
   assert(decoder.counts.scanned - scanned > 1000, JSON.stringify(decoder.counts));
+});
+
+Deno.test("JsonDecoder scans layouts of which one is the beginning of another", () => {
+  const decoder = new JsonDecoder({ a: int32(), b: int32({ nullable: true }) }, {});
+  const texts = Array.from({ length: 200 }, (_, i) => ['{"a":1}', '{"a": 1}', '{"a":1 }', '{"a":1,"b":2}'][i % 4]!);
+  decoder.decode(spans(texts), 0, 200);
+  assertEquals(decoder.compilations, 4);
+  assert(decoder.counts.scanned > 160, JSON.stringify(decoder.counts));
+});
+
+Deno.test("JsonDecoder refuses bytes that are not UTF-8 in values, names and what it skips, on all ways", () => {
+  const schema = { a: utf8(), é: int32() };
+  const bad = [
+    "80",
+    "bf",
+    "c0af",
+    "c180",
+    "c3",
+    "e08080",
+    "e09fbf",
+    "eda080",
+    "edbfbf",
+    "e282",
+    "f0808080",
+    "f08fbfbf",
+  ];
+  bad.push("f4908080", "f5808080", "ff", "f09f98", "c328", "e228a1", "f0288cbc");
+  const good = ["c280", "dfbf", "e0a080", "ed9fbf", "ee8080", "efbfbf", "f0908080", "f48fbfbf"];
+  const message = (a: string, name: string, x: string) => `{"a":"long text ${a}","☃${name}":1,"é":2,"x":"${x}"}`;
+  const bytesOf = (text: string, hex: string) => {
+    const [head, tail] = text.split("@").map((part) => encoder.encode(part));
+    return new Uint8Array([...head!, ...hex.match(/../g)!.map((byte) => parseInt(byte, 16)), ...tail!]);
+  };
+  const places = [message("@", "", ""), message("", "@", ""), message("", "", "@")];
+  const values = places.flatMap((text) => [...good, ...bad].map((hex) => bytesOf(text, hex)));
+  for (const isEvalAllowed of [true, false]) {
+    const decoder = new JsonDecoder(schema, { isEvalAllowed });
+    decoder.decode(spread(Array.from({ length: 20 }, () => encoder.encode(message("", "", ""))), 0, 64), 0, 20);
+    const decoded = decoder.decode(spread(values, 1, 64), 0, values.length);
+    assertEquals(
+      [...decoded.rows!],
+      values.flatMap((_, i) => (i % (good.length + bad.length) < good.length ? [i] : [])),
+    );
+    assert(decoded.rejected.every(({ reason }) => reason === "the value is not valid JSON: bad UTF-8"));
+    assertEquals([decoder.counts.exact, decoder.counts.scanned > 20], [0, isEvalAllowed]);
+  }
 });
 
 Deno.test("JsonDecoder reads any buffer within its bounds: unfinished text and digits at the very end", () => {

@@ -93,12 +93,12 @@ const SPLITTER = 134_217_729;
  * the product is below 2^-100 of it; the result stands only when nothing within 2^-96 rounds to another double.
  */
 function nearestOfPair(head: number, tail: number, digits: number, exponent: number): number {
-  const scale = POWERS_OF_TEN[digits - 9]!;
-  const product = head * scale;
+  // Exact: head * 5^9 is below 2^53. The sum therefore rounds once.
+  const product = head * POWERS_OF_TEN[digits - 9]!;
   const sum = product + tail;
+  if (exponent === 0) return sum;
   const part = sum - product;
-  const low = (product - (sum - part)) + (tail - part) + productError(head, scale, product);
-  if (exponent === 0) return sum + low;
+  const low = (product - (sum - part)) + (tail - part);
   const powerHigh = NEGATIVE_POWERS_HIGH[-exponent]!;
   const high = sum * powerHigh;
   const error = productError(sum, powerHigh, high) + (sum * NEGATIVE_POWERS_LOW[-exponent]! + low * powerHigh);

@@ -53,6 +53,7 @@ Deno.test("parseFloat64() gives the double that Number() gives for decimals of 1
         const digits = String(integer).slice(0, length + 1).padStart(point + 1, "0");
         const text = point === 0 ? digits : `${digits.slice(0, -point)}.${digits.slice(-point)}`;
         assertDouble((isNegative ? "-" : "") + text.replace(/^0+(?=\d)/, ""));
+        assertDouble(digits.replace(/^0+(?=\d)/, ""));
       }
     }),
     { numRuns: 1200 },
