@@ -24,7 +24,7 @@ const LATER = bytesOf("position 2");
  * The rules of a `StateStore` and its provider.
  *
  * @param options Makes providers.
- * @returns 50 cases, to be registered with `registerContract`.
+ * @returns 51 cases, to be registered with `registerContract`.
  */
 export function stateStoreContract(options: StateStoreContractOptions): readonly ContractCase[] {
   const rules = {
@@ -128,6 +128,13 @@ const WRITING: Record<string, Rule> = {
     position.fill(0);
     assert.deepEqual(await dump(store), [["a", "1"]]);
     assert.equal(textOf(await store.readPosition()), "position");
+  },
+  "apply() writes in the order of the calls, awaited or not": async (store) => {
+    await Promise.all(
+      Array.from({ length: 30 }, (_, i) => store.apply(page(many(100, () => `v${i}`)), bytesOf(`position ${i}`))),
+    );
+    assert.equal(textOf(await store.readPosition()), "position 29");
+    assert.deepEqual(await dump(store), many(100, () => "v29"));
   },
   "apply() keeps a value of 1 MiB": async (store) => {
     const value = new Uint8Array(1 << 20).map((_, i) => i * 31);
