@@ -12,7 +12,7 @@ import { batchOf, float64, int32, json, stateTable, timestampMs, topic, Turbine,
 import { kafkajs } from "@turbine/turbine/kafkajs";
 import { rocksdb } from "@turbine/turbine/rocksdb";
 import { flightsBetween, loadFlights } from "./flights_data.ts";
-import { type Airport, LiveTable } from "./live_table.ts";
+import { LiveTable } from "./live_table.ts";
 
 /** Flights as they come in. */
 export const flights = topic("flights", {
@@ -102,23 +102,22 @@ async function main(): Promise<void> {
   const endOf = async () => (await running.offsets(flights)).reduce((sum, each) => sum + Number(each.logEnd), 0);
   let fed = await endOf();
   const startedAt = performance.now(), fedBefore = fed;
-  let next = await table.follow(running.read(airports, { from: "earliest" }));
+  await using published = running.reader(airports);
   for (;;) {
     const due = Math.min(rows, fedBefore + Math.ceil((performance.now() - startedAt) / 1_000 * rate));
     if (fed < due) {
       await running.produce(flights, flightsBetween(source, fed, due));
       fed = due;
     }
-    next = await table.follow(running.read(airports, { from: next }));
+    table.take(await published.rows());
     const committed = (await running.offsets(flights)).reduce((sum, each) => sum + Number(each.committed ?? 0n), 0);
     table.show({ committed, fed });
     if (committed >= rows) break;
     if (running.failure !== undefined) throw running.failure;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  await table.follow(running.read(airports, { from: next }));
+  table.take(await published.rows());
   table.final();
 }
 
-export type { Airport };
 if (import.meta.main) await main();

@@ -1,5 +1,3 @@
-import type { RowOf, TopicReader } from "@turbine/turbine";
-
 /** One row of the table. */
 export interface Airport {
   /** Airport, three letters. */
@@ -25,19 +23,9 @@ export class LiveTable {
     this.#isPlain = options.isPlain;
   }
 
-  /**
-   * Takes in what was published since the last call.
-   *
-   * @param reader Reads the topic of airports to its end.
-   * @returns Where to go on next time.
-   */
-  // deno-lint-ignore no-explicit-any
-  async follow(reader: TopicReader<any>): Promise<TopicReader<any>["next"]> {
-    for (const row of await reader.rows() as RowOf<never>[]) {
-      const airport = row as unknown as Airport;
-      this.#airports.set(airport.origin, airport);
-    }
-    return reader.next;
+  /** Takes in rows that were published; a later row of an airport replaces an earlier one. */
+  take(rows: readonly Airport[]): void {
+    for (const airport of rows) this.#airports.set(airport.origin, airport);
   }
 
   /** Airports with at least `flightsMin` flights, worst mean first. */

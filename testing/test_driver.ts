@@ -3,13 +3,14 @@ import { MemoryBroker } from "./memory_broker.ts";
 import { Life, mortal, mortalClock } from "./mortal.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
-import { MemoryStateProvider } from "../lib/adapters/memory/memory_state.ts";
-import { resolveOptions } from "../lib/app/app_options.ts";
+import { MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
+import { resolveOptions, type TurbineOptions } from "../lib/app/app_options.ts";
 import { produceTo } from "../lib/app/produce_to.ts";
 import type { RunningApp } from "../lib/app/running_app.ts";
 import { startApp } from "../lib/app/start_app.ts";
 import type { Turbine } from "../lib/app/turbine.ts";
 import { rows as rowsOf } from "../lib/columns/rows.ts";
+import type { RecordSlab } from "../lib/columns/records.ts";
 import type { Columns, RowOf } from "../lib/columns/schema.ts";
 import type { Topic } from "../lib/operator/operator.ts";
 import { groupIdOf } from "../lib/runtime/subscription_spec.ts";
@@ -178,7 +179,7 @@ export class TestDriver implements AsyncDisposable {
   read<S extends Columns>(topic: Topic<S>): RowOf<S>[] {
     const decoder = topic.codec.decoder();
     const out: RowOf<S>[] = [];
-    for (const slab of this.broker.slabs(topic.name)) {
+    for (const slab of this.#slabs(topic.name)) {
       const { batch } = decoder.decode(slab.records.values, 0, slab.records.count, slab.records.keys);
       for (const row of rowsOf(batch)) out.push({ ...row });
     }
@@ -212,6 +213,7 @@ export class TestDriver implements AsyncDisposable {
   async restart(worker = 0, options: RestartOptions = {}): Promise<void> {
     const which = this.#workers[worker]!;
     which.life.end();
+    if (which.state instanceof MemoryStateProvider) which.state.abandon();
     which.life = new Life();
     which.app = undefined;
     if (options.node === "new") which.state = this.#newState(worker);
@@ -253,26 +255,41 @@ export class TestDriver implements AsyncDisposable {
     return this.close();
   }
 
+  *#slabs(topic: string): Iterable<RecordSlab> {
+    const { cluster } = this.broker;
+    for (const [partition, log] of cluster.state.topics.get(topic)?.logs.entries() ?? []) {
+      for (let from = log.logStart;;) {
+        const bounds = { from, maxRecords: Infinity, maxBytes: Infinity, isCommitted: true };
+        const reply = cluster.fetch({ topic, partition }, bounds);
+        if (reply.kind !== "done" || reply.value === null) break;
+        yield reply.value;
+        from = Number(reply.value.to);
+      }
+    }
+  }
+
   #newState(worker: number): StateStoreProvider {
-    return this.#options.state?.(worker) ?? new MemoryStateProvider();
+    return this.#options.state?.(worker) ?? new MemoryStateProvider({ isKept: true });
   }
 
   #launch(worker: Worker): void {
     const { life } = worker;
-    const options = resolveOptions(this.#app.name, {
-      constructorOptions: { ...this.#app.definition().options },
-      run: {
-        broker: mortal(this.broker, life),
-        state: mortal(worker.state, life),
-        checkpoints: mortal(this.#blobs, life),
-        ...(this.#options.isStatic === false ? {} : { instanceId: `worker-${worker.number}` }),
-      },
-    });
     const environment = {
       clock: mortalClock(this.clock, life),
       random: this.#random,
       observer: this.#observer(worker),
     };
+    const connection = this.broker.connect({ ...environment, clock: this.clock });
+    life.onDeath(() => connection.crash());
+    const options = resolveOptions(this.#app.name, {
+      constructorOptions: this.#app.definition().options as TurbineOptions,
+      run: {
+        broker: mortal(connection, life),
+        state: mortal(worker.state, life),
+        checkpoints: mortal(this.#blobs, life),
+        ...(this.#options.isStatic === false ? {} : { instanceId: `worker-${worker.number}` }),
+      },
+    });
     const { name, subscriptions } = this.#app;
     worker.starting = startApp({ name, subscriptions, options, environment }).then((app) => {
       if (life.isDead) return;
@@ -311,10 +328,12 @@ export class TestDriver implements AsyncDisposable {
   #isCaughtUp(): boolean {
     return this.#app.subscriptions.every((spec) => {
       const committed = this.broker.committedOffsets(groupIdOf(spec));
-      return this.broker.endOffsets(spec.input.name).every((each) =>
-        (committed.find((one) => one.topic === each.topic && one.partition === each.partition)?.offset ?? 0n) >=
-          each.logEnd
-      );
+      const { name } = spec.input;
+      const logs = this.broker.cluster.state.topics.get(name)?.logs ?? [];
+      return logs.every((log, partition) => {
+        const own = committed.find((each) => each.topic === name && each.partition === partition);
+        return Number(own?.offset ?? 0) >= log.lastStableOffset;
+      });
     });
   }
 

@@ -33,6 +33,17 @@ export class RunningChain implements Running {
     return done === undefined ? resultOf(out) : done.then(() => resultOf(out));
   }
 
+  /** The lowest watermark at which one of the steps has something to do. */
+  dueMs(): number | undefined {
+    let lowest: number | undefined;
+    for (const step of this.#steps) {
+      if (step.advance === undefined) continue;
+      const due = step.dueMs === undefined ? -Infinity : step.dueMs();
+      if (due !== undefined && (lowest === undefined || due < lowest)) lowest = due;
+    }
+    return lowest;
+  }
+
   /** Drops what steps have cached from state. */
   reset(): void {
     for (const step of this.#steps) step.reset?.();
@@ -114,6 +125,11 @@ export class LateRunning implements Running {
     return given.some((result) => result instanceof Promise)
       ? Promise.all(given).then(flat)
       : flat(given as Result<Any>[]);
+  }
+
+  /** Steps that are opened late keep no state, so time has nothing to close in them. */
+  dueMs(): number | undefined {
+    return undefined;
   }
 
   /** Drops what has been cached from state. */

@@ -24,6 +24,9 @@ import type { SubscriptionSpec } from "./subscription_spec.ts";
 import { type InputBatch, TaskInput } from "./task_input.ts";
 import type { TaskKeeper } from "./task_keeper.ts";
 
+/** Least time between two jumps of an idle task whose operators do not say when they are due, in milliseconds. */
+const IDLE_JUMP_MS_MIN = 10;
+
 /** A commit of one task on its way. */
 export interface SealedCommit {
   /** Whose commit it is. */
@@ -72,6 +75,7 @@ export class Task {
   #isReplaying: boolean;
   #highWatermark = 0n;
   #commitCount = 0;
+  #jumpedAtMs = -Infinity;
   #isClosed = false;
 
   private constructor(spec: SubscriptionSpec, options: TaskOptions, recovered: RecoveredTask) {
@@ -173,8 +177,20 @@ export class Task {
       if (this.#isReplaying || this.#input.rows >= batchRows || this.#input.bytes >= batchBytes) return 0;
       return this.#input.oldestMs! + batchTimeoutMs - nowMs;
     }
-    const idleAtMs = this.#isReplaying ? undefined : this.#time.idleAtMs;
-    return idleAtMs === undefined ? Infinity : Math.max(1, idleAtMs - nowMs);
+    return this.#isReplaying ? Infinity : this.#idleInMs(nowMs);
+  }
+
+  /** Milliseconds until task time may have to jump; infinite when there is nothing that it could close. */
+  #idleInMs(nowMs: number): number {
+    const idleAtMs = this.#time.idleAtMs;
+    const dueMs = this.#processor.dueMs();
+    if (idleAtMs === undefined || dueMs === undefined) return Infinity;
+    if (idleAtMs > nowMs) return idleAtMs - nowMs;
+    // An operator that does not say when it is due is told of the time as often as there are commits.
+    const pauseMs = this.#jumpedAtMs + Math.max(IDLE_JUMP_MS_MIN, this.#spec.settings.commitIntervalMs) - nowMs;
+    if (dueMs === -Infinity) return Math.max(1, pauseMs);
+    const timeMs = this.#time.idleTarget(nowMs) ?? this.#time.taskTimeMs ?? dueMs;
+    return Math.max(1, dueMs + this.#spec.input.outOfOrdernessMs - timeMs);
   }
 
   /** Processes one batch: silently below the committed offset, else into the open commit. */
@@ -205,6 +221,8 @@ export class Task {
     const target = this.#time.idleTarget(nowMs);
     const dueMs = this.#processor.dueMs();
     if (target === undefined || dueMs === undefined || target - this.#spec.input.outOfOrdernessMs < dueMs) return;
+    if (dueMs === -Infinity && this.#idleInMs(nowMs) > 1) return;
+    this.#jumpedAtMs = nowMs;
     const head = this.#commits.head;
     const entry = { offset: head.offset, kind: "jump" as const, value: target };
     if (!head.journal.canHold(entry)) {

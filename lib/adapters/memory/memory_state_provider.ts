@@ -37,11 +37,17 @@ export class MemoryStateProvider implements StateStoreProvider {
     }
     this.#open.add(id);
     const content = this.#contents.get(id) ?? { rows: new MemoryStateRows(), position: undefined };
+    if (this.isDurable) this.#contents.set(id, content);
     return new MemoryStateStore(location, content, (isDestroyed) => {
       this.#open.delete(id);
       if (isDestroyed || !this.isDurable) this.#contents.delete(id);
       else this.#contents.set(id, content);
     });
+  }
+
+  /** The process that had stores open is gone: they may be opened again, with what was applied to them. */
+  abandon(): void {
+    this.#open.clear();
   }
 
   // deno-lint-ignore require-await
