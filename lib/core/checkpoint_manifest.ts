@@ -101,7 +101,7 @@ export interface CheckpointManifest extends CheckpointTask, CheckpointKey, Check
    * of a delta replace what the segments before it say of the same keys, a null value deletes.
    */
   readonly segments: readonly CheckpointSegment[];
-  /** The checkpoint that this one was built on; `null` for one that stands alone. */
+  /** The checkpoint that its owner took before this one; `null` for its first. It need no longer be there. */
   readonly previous: CheckpointReference | null;
   /** Wall time of the upload in epoch milliseconds: a stamp for people, never compared. */
   readonly createdWallMs: number;
