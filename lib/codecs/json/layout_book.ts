@@ -9,13 +9,14 @@ const WAIT_MAX = 1 << 20;
 
 /**
  * The layouts of the messages seen so far and the scanner compiled from them. A layout is learned from a row that the
- * scanner did not know. Each attempt doubles the number of unknown rows before the next one, so that messages without
- * a steady layout cost few compilations; while nearly all rows are known, the wait shrinks again.
+ * scanner did not know. Each attempt multiplies the number of unknown rows before the next one, so that messages
+ * without a steady layout cost few compilations; from batch to batch the wait
+ * shrinks again.
  */
 export class LayoutBook {
   /** The scanner, once there is one. */
   scanner: Scanner | null = null;
-  /** Rows that each layout has taken; halved whenever layouts change. */
+  /** Rows that each layout has taken in the last few batches. */
   readonly hits: Float64Array = new Float64Array(LAYOUTS_MAX);
   /** Number of compilations. */
   compilations = 0;
@@ -48,7 +49,11 @@ export class LayoutBook {
 
   /** Notes that a batch has ended in which `unknown` of `rows` rows were not scanned. */
   settle(rows: number, unknown: number): void {
-    if (unknown * 10 < rows) this.#wait = Math.max(1, this.#wait >> 1);
+    // Nearly all known: the next new layout is learned soon. Else the wait shrinks slowly, so that messages without a
+    // steady layout are given another try every few dozen batches.
+    this.#wait = Math.max(1, this.#wait * (unknown * 10 < rows ? 0.5 : 0.95));
+    // Old hits fade, so that a layout that is no longer sent makes way.
+    for (let i = 0; i < LAYOUTS_MAX; i++) this.hits[i]! *= 0.75;
   }
 
   #add(layout: Layout, unknown: number): boolean {
@@ -58,10 +63,9 @@ export class LayoutBook {
       index = 0;
       for (let i = 1; i < LAYOUTS_MAX; i++) if (this.hits[i]! < this.hits[index]!) index = i;
       // What it would replace is of more use than anything that was unknown.
-      if (this.hits[index]! > unknown) {
-        this.hits[index]! /= 2;
-        return false;
-      }
+      if (this.hits[index]! > unknown) return false;
+      // With the book full a new layout costs an old one, so it is tried more seldom.
+      this.#wait = Math.min(4 * this.#wait, WAIT_MAX);
     }
     layouts[index] = layout;
     try {
@@ -73,7 +77,6 @@ export class LayoutBook {
     }
     this.#layouts = layouts;
     this.hits[index] = 0;
-    for (let i = 0; i < LAYOUTS_MAX; i++) this.hits[i]! /= 2;
     this.compilations++;
     return true;
   }
