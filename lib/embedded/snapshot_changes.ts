@@ -22,8 +22,13 @@ export function* snapshotChanges(cluster: HasState): Generator<Change, void, und
   yield { kind: "transaction-version-set", version: state.transactionVersion };
   if (state.nextProducerId > 1) yield { kind: "producer-allocated", producerId: state.nextProducerId - 1 };
   for (const topic of state.topics.values()) yield* topicChanges(topic);
-  for (const transaction of state.transactions.values()) yield* transactionChanges(state, transaction);
-  for (const group of state.groups.values()) yield* groupChanges(group);
+  for (const [, transaction] of sorted(state.transactions)) yield* transactionChanges(state, transaction);
+  for (const [, group] of sorted(state.groups)) yield* groupChanges(group);
+}
+
+/** By name, so that equal states have equal snapshots whatever they went through. */
+function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => a < b ? -1 : 1);
 }
 
 function* topicChanges({ topic, topicId, logs }: TopicState): Generator<Change, void, undefined> {
