@@ -88,7 +88,7 @@ Deno.test("FileDisk.lock() honours a holder on another machine", async () => {
 });
 
 /** A second process needs `--allow-run`: the lane of real processes gives it. */
-const mayRunProcesses = Deno.permissions.querySync({ name: "run" }).state === "granted";
+const mayRunProcesses = Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state === "granted";
 
 Deno.test({
   name: "FileDisk.lock() ends with the process that holds it, however that ends",
