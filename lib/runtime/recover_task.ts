@@ -56,7 +56,11 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
   const metadata = decodeCommitMetadata(committed?.metadata ?? "");
   const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;
   const hasState = isDeclared || (metadata.kind === "ours" && metadata.ownerToken > 0);
-  const checkpoints = new TaskCheckpoints(spec, { source, parts });
+  const checkpoints = new TaskCheckpoints(spec, {
+    source,
+    parts,
+    lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
+  });
   const ownership = new Ownership(() => checkpoints.claimOwner());
   if (hasState) await ownership.claim();
   const local = await openLocal(spec, options);

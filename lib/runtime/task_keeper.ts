@@ -31,7 +31,7 @@ export interface KeptState {
 /** Uploads a snapshot and drops checkpoints that are not kept. */
 export interface CheckpointSink {
   /**
-   * @param snapshot A consistent view of the store.
+   * @param snapshot A consistent view of the store; released in any case.
    * @param position What was written with it.
    * @returns Offset of the oldest checkpoint that is kept.
    */
@@ -231,15 +231,10 @@ export class TaskKeeper {
     try {
       if (this.#point!.sequence !== this.#flushed?.sequence || state.pendingRows > 0) await this.#flush();
       const snapshot = await state.snapshot();
-      try {
-        const position = decodePosition(snapshot.position!);
-        const oldest = await checkpoints.publish(snapshot, position);
-        this.#checkpointed = position.offsets[0]!.offset;
-        this.#checkpointedSequence = position.commitSequence;
-        this.#trimTo = oldest;
-      } finally {
-        await snapshot.release();
-      }
+      const position = decodePosition(snapshot.position!);
+      this.#trimTo = await checkpoints.publish(snapshot, position);
+      this.#checkpointed = position.offsets[0]!.offset;
+      this.#checkpointedSequence = position.commitSequence;
       this.#rowsSince -= rowsBefore;
       this.#forcedFailures = 0;
       this.#forcedReason = undefined;

@@ -1,0 +1,157 @@
+/** Checkpoints of one task, as its recovery and its keeper use them. */
+import { invariant } from "../base/assert.ts";
+import { VERSION } from "../base/version.ts";
+import type { CheckpointExpectations } from "../core/checkpoint_compatibility.ts";
+import type { CheckpointFacts, CheckpointOperator } from "../core/checkpoint_manifest.ts";
+import type { CheckpointCandidate as IntactCheckpoint } from "../core/checkpoint_survey.ts";
+import { decodePosition, type TaskPosition } from "../core/position.ts";
+import type { CheckpointCandidate } from "../core/recovery_input.ts";
+import { fingerprintOf, tableFingerprint } from "../core/schema_fingerprint.ts";
+import type { TopicPartition } from "../seams/broker.ts";
+import type { StateSnapshot, StateStore } from "../seams/state_store.ts";
+import { Checkpointer } from "./checkpoint/checkpointer.ts";
+import { claimOwnerToken } from "./checkpoint/claim_owner_token.ts";
+import { Restorer } from "./checkpoint/restorer.ts";
+import type { Ownership } from "./ownership.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+import type { SubscriptionSpec } from "./subscription_spec.ts";
+import type { CheckpointSink } from "./task_keeper.ts";
+
+/** A checkpoint that the recovery plan may choose. */
+export interface RestorableCheckpoint extends CheckpointCandidate {
+  /** What is loaded. */
+  readonly intact: IntactCheckpoint;
+}
+
+/** Names and shapes of a subscription's state, as manifests hold them. */
+export function stateOperators(spec: SubscriptionSpec): readonly CheckpointOperator[] {
+  const tables = Object.entries(spec.settings.state).map(([name, table]) => ({
+    name: `state.${name}`,
+    fingerprint: tableFingerprint(table),
+  }));
+  const operators = spec.operator.stateNames.map((name) => ({
+    name: `operator.${name}`,
+    fingerprint: fingerprintOf(`operator ${name}`),
+  }));
+  return [...tables, ...operators];
+}
+
+/** Finds, loads, claims and publishes checkpoints of one task. */
+export class TaskCheckpoints implements CheckpointSink {
+  readonly #spec: SubscriptionSpec;
+  readonly #parts: RunnerParts;
+  readonly #source: TopicPartition;
+  readonly #restorer: Restorer;
+  #found: readonly RestorableCheckpoint[] = [];
+  #lineage: string | undefined;
+  #ownership: Ownership | undefined;
+  #checkpointer: Checkpointer | undefined;
+
+  /**
+   * @param spec The subscription.
+   * @param more Input partition, what the app lends, and the lineage that the group's offset names, if any.
+   */
+  constructor(
+    spec: SubscriptionSpec,
+    more: { readonly source: TopicPartition; readonly parts: RunnerParts; readonly lineage: string | undefined },
+  ) {
+    this.#spec = spec;
+    this.#parts = more.parts;
+    this.#source = more.source;
+    const { blobs, environment } = more.parts;
+    this.#restorer = new Restorer({
+      blobs,
+      task: this.#task,
+      lineage: more.lineage,
+      expectations: this.#expectations(),
+      environment,
+    });
+  }
+
+  /** Claims the next owner token. */
+  claimOwner(): Promise<number> {
+    const { blobs, environment, options } = this.#parts;
+    return claimOwnerToken(blobs, this.#task, { environment, instance: options.transactionInstance });
+  }
+
+  /** Intact checkpoints that fit the task, newest first. */
+  async candidates(): Promise<readonly RestorableCheckpoint[]> {
+    const found: RestorableCheckpoint[] = [];
+    for (const intact of await this.#restorer.listCandidates()) {
+      const { storePosition } = intact.manifest;
+      if (storePosition !== null) found.push({ id: intact.name, position: decodePosition(storePosition), intact });
+    }
+    return this.#found = found;
+  }
+
+  /** Loads a checkpoint into an empty store; every byte is verified before the first row. */
+  async load(checkpoint: RestorableCheckpoint, store: StateStore): Promise<void> {
+    const { observer } = this.#parts.environment;
+    await this.#restorer.load(checkpoint.intact, store, {
+      onProgress: ({ stage, bytes, bytesTotal, rows, rowsTotal }) =>
+        observer.log("info", `Restoring: ${stage}`, { ...this.#task, bytes, bytesTotal, rows, rowsTotal }),
+    });
+  }
+
+  /** Offset of the newest checkpoint that was found in a lineage, or `undefined`. */
+  newestOffset(lineage: string): bigint | undefined {
+    return this.#found.find((each) => each.position.lineage === lineage)?.position.offsets[0]?.offset;
+  }
+
+  /** The task goes on in a lineage, under an owner. */
+  begin(lineage: string, ownership: Ownership): void {
+    this.#lineage = lineage;
+    this.#ownership = ownership;
+  }
+
+  /** Uploads a snapshot. @throws {Error} why it could not be uploaded; earlier checkpoints stay in use. */
+  async publish(snapshot: StateSnapshot, position: TaskPosition): Promise<bigint> {
+    invariant(this.#ownership?.isClaimed === true && this.#lineage !== undefined, "a checkpoint has an owner");
+    const { blobs, environment, options } = this.#parts;
+    this.#checkpointer ??= new Checkpointer({
+      blobs,
+      task: this.#task,
+      lineage: this.#lineage,
+      ownerToken: this.#ownership.token,
+      environment,
+      retained: options.retainedCheckpoints,
+    });
+    const result = await this.#checkpointer.publish(snapshot, this.#facts(position));
+    if (result.kind === "failed") throw result.error;
+    const oldest = result.oldestRetained ?? result.manifest.position;
+    // When retention failed it is not known what else is kept: nothing may be forgotten then.
+    return result.retentionError === undefined ? oldest.offsets[0]!.offset : position.journal.from;
+  }
+
+  get #task(): { application: string; subscription: string; partition: number } {
+    const { application, name } = this.#spec;
+    return { application, subscription: name, partition: this.#source.partition };
+  }
+
+  #topics(): CheckpointFacts["topics"] {
+    const { topic, topicId, partitions } = this.#parts.topics.get(this.#source.topic)!;
+    return [{ topic, topicId, partitions }];
+  }
+
+  #expectations(): CheckpointExpectations {
+    return {
+      clusterId: this.#parts.clusterId,
+      topics: this.#topics(),
+      operators: stateOperators(this.#spec),
+      handlerVersion: this.#spec.settings.handlerVersion,
+    };
+  }
+
+  #facts(position: TaskPosition): CheckpointFacts {
+    const { taskTimeMs, commitSequence, offsets } = position;
+    const watermarkMs = taskTimeMs === null ? null : taskTimeMs - this.#spec.input.outOfOrdernessMs;
+    return {
+      clusterId: this.#parts.clusterId,
+      topics: this.#topics(),
+      position: { offsets, taskTimeMs, watermarkMs, commitSequence },
+      operators: stateOperators(this.#spec),
+      handlerVersion: this.#spec.settings.handlerVersion,
+      libraryVersion: VERSION,
+    };
+  }
+}
