@@ -13,9 +13,6 @@ import { RecordingObserver } from "./journal_fixture_test.ts";
 const KILLS = 15;
 const CHILD = new URL("../../../tools/crash_lane/file_broker_child.ts", import.meta.url).pathname;
 
-/** A second process needs `--allow-run`: the lane of real processes gives it. */
-const mayRunProcesses = Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state === "granted";
-
 /** What the killed processes were told by the broker. */
 interface Told {
   readonly produced: Set<number>;
@@ -117,7 +114,6 @@ async function check(directory: string, told: Told): Promise<void> {
 
 Deno.test({
   name: `FileBroker loses nothing acknowledged over ${KILLS} processes killed with SIGKILL`,
-  ignore: !mayRunProcesses,
   fn: async () => {
     const directory = await mkdtemp(join(tmpdir(), "crash-"));
     const random = new SeededRandom(11);

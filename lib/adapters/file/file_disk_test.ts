@@ -87,34 +87,6 @@ Deno.test("FileDisk.lock() honours a holder on another machine", async () => {
   });
 });
 
-/** A second process needs `--allow-run`: the lane of real processes gives it. */
-const mayRunProcesses = Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state === "granted";
-
-Deno.test({
-  name: "FileDisk.lock() ends with the process that holds it, however that ends",
-  ignore: !mayRunProcesses,
-  fn: async () => {
-    await withDisk(async (disk) => {
-      const script = `import { FileDisk } from ${JSON.stringify(import.meta.resolve("./file_disk.ts"))};
-      await new FileDisk(${JSON.stringify(disk.root)}).lock("d", "the child");
-      console.log("held"); setInterval(() => {}, 1000);`;
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["eval", script],
-        stdout: "piped",
-        stderr: "null",
-      }).spawn();
-      const reader = child.stdout.getReader();
-      assertStringIncludes(new TextDecoder().decode((await reader.read()).value), "held");
-      const error = await assertRejects(() => disk.lock("d", "the parent"), StateLockedError);
-      assertStringIncludes(error.message, `'the child' (process ${child.pid}`);
-      child.kill("SIGKILL");
-      await child.status;
-      await reader.cancel();
-      await (await disk.lock("d", "the parent")).release();
-    });
-  },
-});
-
 Deno.test("isGone() keeps a living holder and one of which nothing can be known", () => {
   const mine = thisHolder("me", false);
   assertEquals(isGone(mine, false), false);
