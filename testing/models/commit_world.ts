@@ -73,6 +73,13 @@ export class CommitWorld {
   /** Lineages begun. */
   lineages = 0;
 
+  readonly #guarantee: "at-least-once" | "exactly-once";
+
+  /** @param guarantee What readers were promised. */
+  constructor(guarantee: "at-least-once" | "exactly-once") {
+    this.#guarantee = guarantee;
+  }
+
   /** Appends outputs; under a transactional id they open a transaction if none is (first transaction protocol). */
   produce(outputs: readonly Output[], epoch: number | undefined): void {
     if (epoch === undefined) this.#show(outputs);
@@ -124,6 +131,7 @@ export class CommitWorld {
 
   /** How far the number of repeated outputs is from its bound; the greater, the worse. */
   get debt(): number {
+    if (this.#guarantee === "exactly-once") return 0;
     return this.outputs.length - new Set(this.outputs.map((one) => one.at)).size - this.repeatsMax;
   }
 
@@ -148,8 +156,12 @@ export class CommitWorld {
   }
 
   #show(outputs: readonly Output[]): void {
-    this.outputs.push(...outputs);
-    if (outputs.some((one) => one.value !== fold(one.at + 1))) this.violations.add("WRONG OUTPUT");
+    for (const output of outputs) {
+      const isRepeated = this.outputs.some((one) => one.at === output.at);
+      if (isRepeated && this.#guarantee === "exactly-once") this.violations.add("DUPLICATE (I-05)");
+      if (output.value !== fold(output.at + 1)) this.violations.add("WRONG OUTPUT");
+      this.outputs.push(output);
+    }
   }
 
   #opened(): OpenTransaction {
