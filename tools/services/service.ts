@@ -73,12 +73,18 @@ export async function launch(command: readonly string[], files: { log: string; p
   return Number((await Deno.readTextFile(files.pid)).trim());
 }
 
+/** Whether a process lives; one that has ended and only waits to be collected does not. */
+async function isAlive(pid: number): Promise<boolean> {
+  const result = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)], stderr: "null" }).output();
+  const state = new TextDecoder().decode(result.stdout).trim();
+  return state !== "" && !state.startsWith("Z");
+}
+
 /** Process id in a file, if that process lives. */
 export async function livingPid(path: string): Promise<number | undefined> {
   const pid = Number((await readText(path))?.trim() ?? NaN);
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  const state = await readText(`/proc/${pid}/stat`);
-  return state === undefined || / Z /.test(state.slice(state.lastIndexOf(")"))) ? undefined : pid;
+  return await isAlive(pid) ? pid : undefined;
 }
 
 /**
@@ -88,10 +94,6 @@ export async function livingPid(path: string): Promise<number | undefined> {
  * @param graceMs How long to wait in between, in milliseconds.
  */
 export async function stop(pid: number, graceMs: number): Promise<void> {
-  const isGone = async () => {
-    const state = await readText(`/proc/${pid}/stat`);
-    return state === undefined || / Z /.test(state.slice(state.lastIndexOf(")")));
-  };
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     try {
       Deno.kill(pid, "SIGCONT");
@@ -101,7 +103,7 @@ export async function stop(pid: number, graceMs: number): Promise<void> {
     }
     const end = Date.now() + graceMs;
     while (Date.now() < end) {
-      if (await isGone()) return;
+      if (!await isAlive(pid)) return;
       await sleep(50);
     }
   }
