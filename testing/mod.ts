@@ -1,0 +1,55 @@
+/**
+ * Tests of jobs, without services and without waiting: an in-memory broker with faults, clocks that move only when asked,
+ * seeded randomness, and a driver that runs a real app, crashes it at any labelled step and starts it again.
+ *
+ * @example A count survives a crash between produce and commit
+ * ```ts
+ * import { batchOf, int32, json, topic, Turbine, utf8 } from "@turbine/turbine";
+ * import { TestDriver } from "@turbine/turbine/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = topic("words", { value: json({ word: utf8() }) });
+ * const totals = topic("totals", { value: json({ total: int32() }) });
+ * const app = new Turbine("counter");
+ * app.subscribe(words, { publishTo: totals, processingGuarantee: "exactly-once" }, async (batch, { state }) => {
+ *   const total = (await state.get<number>("total") ?? 0) + batch.numRows;
+ *   state.put("total", total);
+ *   return batchOf(totals.schema, [{ total }]);
+ * });
+ *
+ * await using driver = await TestDriver.start(app);
+ * await driver.send(words, [{ word: "a" }, { word: "b" }]);
+ * await driver.crashAt("commit:before", { node: "new" });
+ * await driver.settle();
+ * assertEquals(driver.read(totals), [{ total: 2 }]);
+ * ```
+ *
+ * @module
+ */
+export {
+  type CrashPlan,
+  crashPlan,
+  type PlannedCrash,
+  type PlannedFault,
+  recordBatch,
+  recordRow,
+  workload,
+  type WorkloadRow,
+  type WorkloadStep,
+} from "./arbitraries.ts";
+export { type CallFaultOptions, CallFaultPlan } from "./call_fault_plan.ts";
+export { FakeClock, type FakeClockOptions } from "./fake_clock.ts";
+export { type GroupMember, MemoryBroker, type MemoryBrokerOptions } from "./memory_broker.ts";
+export { Life, mortal, mortalClock } from "./mortal.ts";
+export type { ReadRow, RecordRow } from "./record_rows.ts";
+export { SeededRandom } from "./seeded_random.ts";
+export { type RestartOptions, TestDriver, type TestDriverOptions, type TraceEntry } from "./test_driver.ts";
+export type { CallFault, CallFaults, ClientCall } from "../lib/adapters/embedded/client_calls.ts";
+export { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
+export {
+  type CrashFate,
+  type DiskOperation,
+  MemoryDisk,
+  type MemoryDiskOptions,
+} from "../lib/adapters/memory/memory_disk.ts";
+export { type MemoryStateOptions, MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
