@@ -1,7 +1,16 @@
 import type { JsonColumn } from "./json_column.ts";
 import { StructColumn } from "./nested_columns.ts";
 import { POWERS_OF_TEN } from "./powers_of_ten.ts";
-import { columnName, emitDeclare, emitMatch, emitRefresh, emitRoom, emitValue, isInlineText } from "./scanner_emit.ts";
+import {
+  columnName,
+  emitDeclare,
+  emitMatch,
+  emitRefresh,
+  emitResume,
+  emitRoom,
+  emitValue,
+  isInlineText,
+} from "./scanner_emit.ts";
 import { isSameBytes, type Layout, type LayoutStep } from "./scanner_layout.ts";
 import { skipValue } from "./skip_value.ts";
 import { findBadUtf8 } from "./utf8_text.ts";
@@ -126,6 +135,14 @@ run.row=r;run.out=o;
     return id;
   }
 
+  /** A struct that its own parser has read: other layouts may scan its text in place and must go on behind it. */
+  #resume(column: JsonColumn): string {
+    if (!(column instanceof StructColumn)) return "";
+    const inner: JsonColumn[] = [];
+    collect(column, inner);
+    return inner.filter(isInlineText).map((text) => emitResume(this.#id(text))).join("");
+  }
+
   #node(node: Node): string {
     // The longest literal first: one may be the beginning of another.
     const edges = [...node].sort((a, b) => b.literal.length - a.literal.length);
@@ -146,7 +163,7 @@ run.row=r;run.out=o;
     const advance = `p+=${edge.literal.length};`;
     const value = step.column === null
       ? `p=skip(b,p,end,${step.levels});if(p<0)break fast;\n`
-      : emitValue(step.column, this.#id(step.column));
+      : emitValue(step.column, this.#id(step.column)) + this.#resume(step.column);
     return advance + value + this.#node(edge.next);
   }
 }

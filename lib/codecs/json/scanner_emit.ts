@@ -55,6 +55,11 @@ export function emitRefresh(id: number): string {
   return `B${id}=C${id}.bytes;L${id}=B${id}.length;q${id}=O${id}[o];`;
 }
 
+/** Takes up behind the row at hand, in which another parser has written this column. */
+export function emitResume(id: number): string {
+  return `B${id}=C${id}.bytes;L${id}=B${id}.length;q${id}=O${id}[o+1];\n`;
+}
+
 /** A value or null at `p`. */
 export function emitValue(column: JsonColumn, id: number): string {
   const value = emitPresent(column, id);

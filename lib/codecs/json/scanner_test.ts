@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ByteSpans } from "../../columns/records.ts";
-import { int32, int64, utf8 } from "../../columns/schema.ts";
-import { spread } from "./decode_reference_test.ts";
+import { int32, int64, struct, utf8 } from "../../columns/schema.ts";
+import { readRow, spread } from "./decode_reference_test.ts";
 import { createJsonDecoder, JsonDecoder } from "./json_decoder.ts";
 
 const encoder = new TextEncoder();
@@ -43,6 +43,19 @@ Deno.test("JsonDecoder scans layouts of which one is the beginning of another", 
   decoder.decode(spans(texts), 0, 200);
   assertEquals(decoder.compilations, 4);
   assert(decoder.counts.scanned > 160, JSON.stringify(decoder.counts));
+});
+
+Deno.test("JsonDecoder keeps text of a struct apart that one layout scans in place and another leaves to the struct", () => {
+  const schema = { s: struct({ t: utf8() }, { nullable: true }), k: int32() };
+  const kinds = ['{"s":null,"k":1}', '{"s":{"t":"in place"},"k":1}', '{"s":{ "t":"left alone" },"k":1}'];
+  const texts = Array.from({ length: 300 }, (_, i) => kinds[i < 20 ? (i + 1) % 2 : (i * 7) % 3]!);
+  const decoder = new JsonDecoder(schema, {});
+  const decoded = decoder.decode(spans(texts), 0, 300);
+  texts.forEach((text, i) => {
+    const expected = (JSON.parse(text) as { s: { t: string } | null }).s;
+    assertEquals((readRow(schema, decoded, i).get("s") as Map<string, string> | null)?.get("t"), expected?.t);
+  });
+  assert(decoder.counts.scanned > 250, JSON.stringify(decoder.counts));
 });
 
 Deno.test("JsonDecoder refuses bytes that are not UTF-8 in values, names and what it skips, on all ways", () => {
