@@ -1,4 +1,4 @@
-import { BrokerUnavailableError } from "../../base/errors.ts";
+import { BrokerUnavailableError, TransactionAbortedError } from "../../base/errors.ts";
 import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
 import type {
   CommittedPosition,
@@ -14,8 +14,8 @@ import { outcomeOfError, refusalError } from "./refusal_error.ts";
 import { sendBatch, type Sender } from "./send_batch.ts";
 
 /**
- * A transactional producer of an embedded broker. It sends what it is told to send: as with a real broker, using it
- * again after an unknown outcome is possible and wrong.
+ * A transactional producer of an embedded broker. A transaction in which a send was not applied can only be aborted. As
+ * with a real broker, beginning another transaction after an unknown outcome is possible and wrong.
  */
 export class EmbeddedTransactionalProducer implements TransactionalProducer {
   readonly #client: Client;
@@ -24,6 +24,7 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
   #sender: Sender | null = null;
   #isOpen = false;
   #hasSent = false;
+  #hasFailed = false;
   #isClosed = false;
   #turn = 0;
 
@@ -68,6 +69,7 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
     if (this.#isOpen) throw new TypeError("Cannot begin transaction as one is open: current value is true");
     this.#isOpen = true;
     this.#hasSent = false;
+    this.#hasFailed = false;
   }
 
   /** Appends records inside the transaction. */
@@ -76,7 +78,9 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
     if (refusal !== null) return refusal;
     if (request.records.count === 0) return applied([]);
     this.#hasSent = true;
-    return await sendBatch(this.#client, request, { sender: this.#sender!, nullPartition: this.#turn++ });
+    return this.#noting(
+      await sendBatch(this.#client, request, { sender: this.#sender!, nullPartition: this.#turn++ }),
+    );
   }
 
   /** Puts offsets into the transaction. */
@@ -93,9 +97,9 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
         this.#patience(),
       );
       if (reply.kind === "done") return applied();
-      return notApplied(refusalError(`send offsets of group '${group.groupId}'`, reply));
+      return this.#noting(notApplied(refusalError(`send offsets of group '${group.groupId}'`, reply)));
     } catch (error) {
-      return outcomeOfError(error);
+      return this.#noting(outcomeOfError(error));
     }
   }
 
@@ -118,6 +122,13 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
   async #end(isCommit: boolean): Promise<Outcome<void>> {
     const refusal = this.#notOpen(isCommit ? "commit" : "abort");
     if (refusal !== null) return refusal;
+    if (isCommit && this.#hasFailed) {
+      return notApplied(
+        new TransactionAbortedError(
+          "Cannot commit transaction: a send inside it was not applied, abort it and process again",
+        ),
+      );
+    }
     this.#isOpen = false;
     if (!this.#hasSent) return applied();
     const request = { ...this.#identity(), isCommit };
@@ -128,6 +139,8 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
         this.#patience(),
       );
       if (reply.kind === "refused") {
+        // All sends were refused, so the coordinator never heard of this transaction: there is nothing to abort.
+        if (!isCommit && this.#hasFailed && reply.code === "invalid-transaction-state") return applied();
         return notApplied(refusalError(isCommit ? "commit transaction" : "abort transaction", reply));
       }
       this.#adopt(reply.value);
@@ -135,6 +148,12 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
     } catch (error) {
       return outcomeOfError(error);
     }
+  }
+
+  /** A send that is not known to be applied spoils its transaction. */
+  #noting<T>(outcome: Outcome<T>): Outcome<T> {
+    if (outcome.kind !== "applied") this.#hasFailed = true;
+    return outcome;
   }
 
   /** Goes on under an identity: a new one starts its sequence numbers anew. */

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { FencedError } from "../../lib/base/errors.ts";
+import type { BrokerCase } from "./broker_contract.ts";
+import { PLENTY, positionAt, refusedError, Witness } from "./broker_contract_kit.ts";
+
+/** Rules of static membership. */
+export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
+  "a static member that restarts within its session gets its partitions back without a rebalance": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(4);
+      const groupId = kit.name("group");
+      const witness = new Witness();
+      const other = await kit.member(topic, { groupId, instanceId: "other", witness });
+      const broker = await kit.connect();
+      const first = await kit.member(topic, { groupId, instanceId: "mine", broker, among: [other] });
+      await kit.until(() => other.assignment().length === 2 && first.assignment().length === 2, [other, first]);
+      const held = first.assignment();
+      const { generation, instanceId } = first.groupMetadata();
+      assert.equal(instanceId, "mine");
+      const events = witness.events.length;
+      await first.close();
+      await kit.drain(other);
+      const second = await kit.member(topic, { groupId, instanceId: "mine", among: [other] });
+      await kit.drain(other);
+      assert.deepEqual(second.assignment(), held);
+      assert.equal(second.groupMetadata().generation, generation);
+      assert.equal(witness.events.length, events, "the other member was not disturbed");
+    },
+  },
+  "a static member that is closed hears revoked()": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(1);
+      const witness = new Witness();
+      const consumer = await kit.member(topic, { instanceId: "mine", witness });
+      await consumer.close();
+      assert.deepEqual(witness.events, ["assigned 0", "revoked 0"]);
+    },
+  },
+  "the older of two members with one instance id is fenced": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(1);
+      const groupId = kit.name("group");
+      const witness = new Witness();
+      const older = await kit.member(topic, { groupId, instanceId: "mine", witness });
+      const broker = await kit.connect();
+      const newer = await kit.member(topic, { groupId, instanceId: "mine", broker });
+      const error = refusedError(await older.commit([positionAt({ topic, partition: 0 }, 1)], older.groupMetadata()));
+      assert.ok(error instanceof FencedError, error.message);
+      let thrown: unknown;
+      await kit.eventually(async () => {
+        try {
+          await older.poll({ ...PLENTY, timeoutMs: 20 });
+        } catch (failure) {
+          thrown = failure;
+        }
+        return thrown !== undefined;
+      }, () => "the older member to be fenced");
+      assert.ok(thrown instanceof FencedError, String(thrown));
+      assert.deepEqual(witness.events, ["assigned 0", "lost 0"]);
+      await kit.drain(newer);
+      assert.equal(newer.assignment().length, 1);
+    },
+  },
+  "a static member that stays away loses its partitions when its session is over": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(2);
+      const groupId = kit.name("group");
+      const { sessionTimeoutMs } = kit.harness.timings;
+      const stays = await kit.member(topic, { groupId, instanceId: "stays", sessionTimeoutMs });
+      const options = { groupId, instanceId: "goes", sessionTimeoutMs, broker: await kit.connect(), among: [stays] };
+      const goes = await kit.member(topic, options);
+      await kit.until(() => stays.assignment().length === 1 && goes.assignment().length === 1, [stays, goes]);
+      await goes.close();
+      await kit.until(() => stays.assignment().length === 2, [stays]);
+    },
+  },
+};
