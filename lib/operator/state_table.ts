@@ -39,6 +39,9 @@ export function stateTable<K extends ColumnType, V extends Columns>(
   options: StateTableOptions<K, V>,
 ): StateTable<K, V> {
   const { key, value, routing } = options;
+  if (key?.kind === "struct" && key.nullable) {
+    throw new TypeError("Cannot create state table as a struct 'key' must not be nullable: current value is nullable");
+  }
   if (!isKeyType(key)) {
     throw new TypeError(`Cannot create state table as 'key' must be ${KEY_KINDS}: current value is ${key?.kind}`);
   }

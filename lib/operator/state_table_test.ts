@@ -20,6 +20,11 @@ Deno.test("stateTable() takes the number of leading key columns that route", () 
 Deno.test("stateTable() refuses keys that have no bytes of their own", () => {
   assertThrows(() => stateTable({ key: list(utf8()), value: { n: int32() } }), TypeError, "current value is list");
   assertThrows(() => stateTable({ key: struct({ a: list(utf8()) }), value: { n: int32() } }), TypeError, "struct");
+  assertThrows(
+    () => stateTable({ key: struct({ a: utf8() }, { nullable: true }), value: { n: int32() } }),
+    TypeError,
+    "must not be nullable",
+  );
   assertThrows(() => stateTable({ key: struct({}), value: { n: int32() } }), TypeError, "struct");
 });
 
