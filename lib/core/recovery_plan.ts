@@ -96,7 +96,7 @@ function planOrdinary(
   }
   const best = greatest(usable);
   if (best === undefined) {
-    return planWithoutState({ ...input }, { committed, metadata, isOutOfLog: ours.length > 0 && inLog.length === 0 });
+    return planWithoutState(input, { committed, metadata, isOutOfLog: ours.length > 0 && inLog.length === 0 });
   }
   const plan = { ...base, candidate: best.candidate, replayFrom: best.offset, taskTimeMs: best.position.taskTimeMs };
   if (!isAhead(best)) return { ...plan, taskTimeAtLiveMs, warnings };
@@ -198,6 +198,7 @@ function planWithoutOffset(input: RecoveryInput, stored: readonly Stored[]): Rec
       commitSequence: position.commitSequence,
       isCommitNeeded: true,
       warnings: [
+        ...commonPlan(input).warnings,
         `The group has no committed offset for ${input.task} (expired or deleted): going on at ${best.offset}, where its ` +
         `state stands`,
       ],
@@ -224,8 +225,9 @@ function newLineagePlan(
   input: RecoveryInput,
   start: { origin: bigint; liveFrom: bigint; journal: DecisionJournal; warning: string | undefined },
 ): RecoveryPlan {
+  const common = commonPlan(input);
   return {
-    ...commonPlan(input),
+    ...common,
     candidate: { kind: "empty" },
     replayFrom: start.origin,
     liveFrom: start.liveFrom,
@@ -237,7 +239,7 @@ function newLineagePlan(
     origin: start.origin,
     commitSequence: 0,
     isCommitNeeded: true,
-    warnings: start.warning === undefined ? [] : [start.warning],
+    warnings: start.warning === undefined ? common.warnings : [...common.warnings, start.warning],
   };
 }
 
