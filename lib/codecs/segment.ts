@@ -101,8 +101,9 @@ export function encodeSegment(pages: readonly SegmentPage[], kind: "base" | "del
 }
 
 /**
- * Reads a segment and verifies its whole structure before the first row is given away. It finds what cannot be a segment
- * of these facts; that the bytes are those that were written is for the caller's checksum to say.
+ * Reads a segment and verifies its whole structure before the first row is given away: columns, order and number of rows,
+ * key range, that every row lies in its column. The caller has verified the checksum before: what Arrow's own reader does
+ * with damaged metadata is not defined.
  *
  * @param bytes The file; the pages are views into it.
  * @param facts What it must hold.
