@@ -339,7 +339,7 @@ export class CommitProtocol {
 
   #verdict(task: CommittingTask, reading: GroupReading): "happened" | "not" | "other" {
     if (this.#variant.witness === "offset-reached-to") return reading?.offset === task.to ? "happened" : "not";
-    if (this.#variant.witness === "offset-left-from") return (reading?.offset ?? 0n) === task.from ? "not" : "happened";
+    if (this.#variant.witness === "offset-left-from") return reading?.offset === task.from ? "not" : "happened";
     const found = witnessOf(reading);
     if (isSameWitness(found, { kind: "ours", lineage: task.lineage, commitSequence: task.sequence })) return "happened";
     return isSameWitness(found, task.before) ? "not" : "other";

@@ -334,3 +334,15 @@ Deno.test("CommitProtocol names the option that is wrong", () => {
     "'attemptsMax' must be an integer >= 1: current value is 0",
   );
 });
+
+Deno.test("CommitProtocol with a wrong witness for tests answers by the offset, and is wrong when that did not move", () => {
+  const ask = (witness: "offset-reached-to" | "offset-left-from", offset: bigint, to = 8n) =>
+    drive(new CommitProtocol("transactional", { variant: { witness } }), {
+      "end-transaction": [LATE],
+      "read-group-offset": [applied([{ offset, metadata: "" }])],
+    }, [{ ...taskOf("a"), to }]).result.kind;
+  for (const witness of ["offset-reached-to", "offset-left-from"] as const) {
+    assertEquals([ask(witness, 7n), ask(witness, 8n)], ["aborted", "committed"]);
+  }
+  assertEquals([ask("offset-reached-to", 7n, 7n), ask("offset-left-from", 7n, 7n)], ["committed", "aborted"]);
+});
