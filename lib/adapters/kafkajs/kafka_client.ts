@@ -1,0 +1,283 @@
+import { BrokerUnavailableError, StreamError, UnknownTopicError } from "../../base/errors.ts";
+import type { Environment } from "../../seams/adapter.ts";
+import type { TopicPartition } from "../../seams/broker.ts";
+import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
+import { KafkajsConnection } from "./kafkajs_connection.ts";
+import { parseAddress, type ResolvedKafkajsOptions } from "./kafkajs_options.ts";
+import type { Call } from "./protocol/call.ts";
+import {
+  type ClusterMetadata,
+  findCoordinatorCall,
+  metadataCall,
+  type NodeAddress,
+  type TopicMetadata,
+} from "./protocol/metadata_calls.ts";
+
+/**
+ * Who uses connections. A broker serves the requests of one connection one after the other, so what must not wait
+ * (heartbeats, commits) has another channel than what does (fetches, joins).
+ */
+export interface Channel {
+  /** Name, unique in a client. */
+  readonly name: string;
+  /** Names it in the broker's logs. */
+  readonly clientId: string;
+}
+
+const SEED = -1;
+/** Wait before a cluster that is not ready is asked again, in milliseconds. */
+const RETRY_MS = 100;
+/** Attempts at a cluster that is not ready. */
+const ATTEMPTS = 50;
+
+/** Connections to the brokers of a cluster, and what is known about it. */
+export class KafkaClient {
+  /** Options with their defaults. */
+  readonly options: ResolvedKafkajsOptions;
+  /** Time, randomness and log. */
+  readonly environment: Environment;
+  readonly #main: Channel;
+  readonly #connections = new Map<string, Promise<KafkajsConnection>>();
+  readonly #nodes = new Map<number, NodeAddress>();
+  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #coordinators = new Map<string, NodeAddress>();
+  #clusterId = "";
+  #isClosed = false;
+  #count = 0;
+
+  /**
+   * @param options Addresses, TLS, SASL and bounds.
+   * @param environment Time, randomness and log.
+   */
+  constructor(options: ResolvedKafkajsOptions, environment: Environment) {
+    this.options = options;
+    this.environment = environment;
+    this.#main = { name: "main", clientId: options.clientId };
+  }
+
+  /** Identity of the cluster; known after {@linkcode KafkaClient.open}. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  /** Connects to one of the addresses. @throws {BrokerUnavailableError} when none answers. */
+  async open(): Promise<void> {
+    await this.metadata([]);
+  }
+
+  /** A channel that nobody else uses. */
+  channel(purpose: string, clientId: string = this.options.clientId): Channel {
+    return { name: `${purpose}-${++this.#count}`, clientId };
+  }
+
+  /** Fresh metadata of topics; the reply has an entry for each, with an error code when it does not exist. */
+  async metadata(topics: readonly string[]): Promise<ClusterMetadata> {
+    const metadata = await this.sendAnywhere(metadataCall(topics));
+    this.#clusterId = metadata.clusterId;
+    this.#nodes.clear();
+    for (const node of metadata.nodes) this.#nodes.set(node.nodeId, node);
+    for (const topic of metadata.topics) {
+      if (topic.errorCode === 0) this.#topics.set(topic.topic, topic);
+      else this.#topics.delete(topic.topic);
+    }
+    return metadata;
+  }
+
+  /**
+   * A topic, from what is known or fresh.
+   *
+   * @throws {UnknownTopicError} when it does not exist.
+   */
+  async topic(name: string): Promise<TopicMetadata> {
+    const known = this.#topics.get(name);
+    if (known !== undefined) return known;
+    const found = (await this.metadata([name])).topics.find(({ topic }) => topic === name);
+    if (found !== undefined && found.errorCode === 0) return found;
+    throw this.topicError(name, found?.errorCode ?? CODE.unknownTopic);
+  }
+
+  /** The error of a topic that metadata do not have. */
+  topicError(topic: string, code: number): Error {
+    if (code !== CODE.unknownTopic) return codeError(`use topic '${topic}'`, code, { context: { topic } });
+    return new UnknownTopicError(
+      `Cannot use topic '${topic}': it does not exist at ${this.options.brokers[0]}, create it: kafka-topics.sh ` +
+        `--bootstrap-server ${this.options.brokers[0]} --create --topic ${topic}`,
+      { context: { topic } },
+    );
+  }
+
+  /** Forgets what is known about a topic: its leaders have moved, or it is gone. */
+  forgetTopic(topic: string): void {
+    this.#topics.delete(topic);
+  }
+
+  /**
+   * The broker that leads a partition.
+   *
+   * @throws {UnknownTopicError} when topic or partition do not exist.
+   * @throws {BrokerUnavailableError} when it has no leader now.
+   */
+  async leaderOf({ topic, partition }: TopicPartition): Promise<number> {
+    const { leaders } = await this.topic(topic);
+    const leader = leaders[partition];
+    if (leader !== undefined && this.#nodes.has(leader)) return leader;
+    this.forgetTopic(topic);
+    const context = { topic, partition };
+    if (leader === undefined) {
+      throw new UnknownTopicError(
+        `Cannot use partition ${partition} of topic '${topic}': it has partitions 0 to ${leaders.length - 1}, ` +
+          "add partitions or use one of these",
+        { context },
+      );
+    }
+    throw new BrokerUnavailableError(
+      `Cannot use partition ${partition} of topic '${topic}': it has no leader now, try again`,
+      { context },
+    );
+  }
+
+  /** Partitions by the broker that leads them. */
+  async byLeader<T extends TopicPartition>(partitions: readonly T[]): Promise<Map<number, T[]>> {
+    const groups = new Map<number, T[]>();
+    for (const place of partitions) {
+      const leader = await this.leaderOf(place);
+      const group = groups.get(leader);
+      if (group === undefined) groups.set(leader, [place]);
+      else group.push(place);
+    }
+    return groups;
+  }
+
+  /**
+   * Sends a call to the coordinator of a group.
+   *
+   * @param groupId The group.
+   * @param call What to send.
+   * @param more Channel, and a longer time limit.
+   */
+  async sendToCoordinator<T>(
+    groupId: string,
+    call: Call<T>,
+    more: { readonly channel: Channel; readonly timeoutMs?: number },
+  ): Promise<T> {
+    const node = this.#coordinators.get(groupId) ?? await this.#findCoordinator(groupId);
+    try {
+      return await this.send(node.nodeId, call, more);
+    } catch (error) {
+      if (error instanceof BrokerUnavailableError) this.forgetCoordinator(groupId);
+      throw error;
+    }
+  }
+
+  /** Forgets who coordinates a group. */
+  forgetCoordinator(groupId: string): void {
+    this.#coordinators.delete(groupId);
+  }
+
+  /**
+   * Sends a call to a broker.
+   *
+   * @param nodeId Number of the broker.
+   * @param call What to send.
+   * @param more Channel, and a longer time limit.
+   */
+  async send<T>(
+    nodeId: number,
+    call: Call<T>,
+    more: { readonly channel: Channel; readonly timeoutMs?: number },
+  ): Promise<T> {
+    const connection = await this.#connection(nodeId, more.channel);
+    return await connection.send(call, more.timeoutMs);
+  }
+
+  /** Closes the connections of a channel at once. */
+  closeChannel(channel: Channel): void {
+    for (const [key, connection] of this.#connections) {
+      if (!key.startsWith(`${channel.name}@`)) continue;
+      this.#connections.delete(key);
+      connection.then((open) => open.destroy(), () => {});
+    }
+  }
+
+  /** Closes everything; calls under way fail. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const all = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const connection of await Promise.allSettled(all)) {
+      if (connection.status === "fulfilled") connection.value.destroy();
+    }
+  }
+
+  /** Waits in the environment's time. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.environment.clock.sleep(ms, signal);
+  }
+
+  /** A cluster whose first group this is makes its coordinators now. */
+  async #findCoordinator(groupId: string): Promise<NodeAddress> {
+    for (let attempt = 1;; attempt++) {
+      const { errorCode, node } = await this.sendAnywhere(findCoordinatorCall(groupId));
+      if (errorCode === 0) {
+        this.#coordinators.set(groupId, node);
+        this.#nodes.set(node.nodeId, node);
+        return node;
+      }
+      if (!isStaleCoordinator(errorCode) || attempt === ATTEMPTS) {
+        throw codeError(`find the coordinator of group '${groupId}'`, errorCode, { context: { groupId } });
+      }
+      await this.sleep(RETRY_MS);
+    }
+  }
+
+  /** Asks any broker: those that are known, then the addresses that were given. */
+  async sendAnywhere<T>(call: Call<T>, channel: Channel = this.#main): Promise<T> {
+    let failure: unknown;
+    for (const nodeId of [...this.#nodes.keys(), ...this.options.brokers.keys().map((index) => SEED - index)]) {
+      try {
+        return await this.send(nodeId, call, { channel });
+      } catch (error) {
+        if (!(error instanceof BrokerUnavailableError) || this.#isClosed) throw error;
+        failure = error;
+      }
+    }
+    if (this.options.brokers.length === 1) throw failure;
+    throw new BrokerUnavailableError(
+      `Cannot reach any broker of ${this.options.brokers.join(", ")}: ${(failure as Error).message}`,
+      { cause: failure, context: { brokers: this.options.brokers.join(",") } },
+    );
+  }
+
+  /** A connection of a channel to a broker; numbers below zero stand for the addresses that were given. */
+  async #connection(nodeId: number, channel: Channel): Promise<KafkajsConnection> {
+    if (this.#isClosed) throw new BrokerUnavailableError("Cannot use broker as it is closed, make a new one");
+    const key = `${channel.name}@${nodeId}`;
+    for (let known = this.#connections.get(key); known !== undefined; known = this.#connections.get(key)) {
+      const connection = await known;
+      if (connection.isOpen) return connection;
+      if (this.#connections.get(key) === known) this.#connections.delete(key);
+    }
+    const opening = this.#open(nodeId, channel);
+    this.#connections.set(key, opening);
+    opening.catch(() => {
+      if (this.#connections.get(key) === opening) this.#connections.delete(key);
+    });
+    return await opening;
+  }
+
+  async #open(nodeId: number, channel: Channel): Promise<KafkajsConnection> {
+    const place = nodeId < 0 ? parseAddress(this.options.brokers[SEED - nodeId]!) : this.#nodes.get(nodeId);
+    if (place === undefined) {
+      throw new BrokerUnavailableError(`Cannot find broker ${nodeId} in the cluster's metadata, try again`);
+    }
+    const connection = new KafkajsConnection(place, channel.clientId, this);
+    await connection.open();
+    if (this.#isClosed) connection.destroy();
+    return connection;
+  }
+}
+
+/** Whether an error of the library says to try again. */
+export function isWorthRetry(error: unknown): boolean {
+  return error instanceof StreamError && error.code === "BrokerUnavailable";
+}

@@ -1,0 +1,46 @@
+import type { Adapter, Environment } from "../../seams/adapter.ts";
+import type { Broker } from "../../seams/broker.ts";
+import { KafkajsBroker } from "./kafkajs_broker.ts";
+import { type KafkajsOptions, parseLocation } from "./kafkajs_options.ts";
+import { processEnvironment } from "./process_environment.ts";
+
+/**
+ * The adapter for `kafkajs://host:port[,host:port...]`.
+ *
+ * @example Let option strings name a Kafka cluster
+ * ```ts
+ * import { kafkajs } from "@turbine/turbine/kafkajs";
+ *
+ * const options = { adapters: [kafkajs], broker: "kafkajs://127.0.0.1:9092" };
+ * if (options.adapters[0]!.scheme !== "kafkajs") throw new Error("the scheme is kafkajs");
+ * ```
+ */
+export const kafkajs: Adapter = Object.freeze({
+  scheme: "kafkajs",
+  broker: (location: string, environment: Environment): Broker =>
+    new KafkajsBroker({ brokers: parseLocation(location) }, environment),
+});
+
+/**
+ * A Kafka cluster as an object for the `broker` option, for what an address alone cannot say: TLS, SASL, bounds.
+ *
+ * @param options Addresses, TLS, SASL and bounds.
+ * @param environment Time, randomness and log. @default {those of the process, no log}
+ * @returns The broker; nothing is connected yet.
+ * @throws {TypeError} when an address is not `host:port`.
+ * @throws {RangeError} when a number is out of its range.
+ * @example A cluster with TLS and SASL
+ * ```ts
+ * import { kafkajsBroker } from "@turbine/turbine/kafkajs";
+ *
+ * const broker = kafkajsBroker({
+ *   brokers: ["kafka.example:9093"],
+ *   ssl: true,
+ *   sasl: { mechanism: "scram-sha-512", username: "turbine", password: "secret" },
+ * });
+ * if (broker.location !== "kafkajs://kafka.example:9093") throw new Error("the location names no secrets");
+ * ```
+ */
+export function kafkajsBroker(options: KafkajsOptions, environment: Environment = processEnvironment()): Broker {
+  return new KafkajsBroker(options, environment);
+}

@@ -1,0 +1,109 @@
+import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
+import type { Environment } from "../../seams/adapter.ts";
+import type {
+  Broker,
+  BrokerAdmin,
+  BrokerCapabilities,
+  Consumer,
+  ConsumerOptions,
+  Producer,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from "../../seams/broker.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { KafkajsAdmin } from "./kafkajs_admin.ts";
+import { KafkajsConsumer } from "./kafkajs_consumer.ts";
+import { type KafkajsOptions, resolveOptions } from "./kafkajs_options.ts";
+import { KafkajsProducer } from "./kafkajs_producer.ts";
+
+const CAPABILITIES: BrokerCapabilities = Object.freeze({
+  isTransactional: false,
+  hasStaticMembers: true,
+  hasStableOffsets: true,
+  createsTopics: false,
+});
+
+/** A Kafka cluster, reached through kafkajs's connections. At-least-once: it has no transactions. */
+export class KafkajsBroker implements Broker {
+  /** `kafkajs://` and the addresses. */
+  readonly location: string;
+  /** What it can do. */
+  readonly capabilities: BrokerCapabilities = CAPABILITIES;
+  readonly #client: KafkaClient;
+  readonly #consumers = new Set<KafkajsConsumer>();
+  readonly #producers = new Set<KafkajsProducer>();
+  #isClosed = false;
+
+  /**
+   * @param options Addresses, TLS, SASL and bounds.
+   * @param environment Time, randomness and log.
+   * @throws {TypeError} when an address is not `host:port`.
+   * @throws {RangeError} when a number is out of its range.
+   */
+  constructor(options: KafkajsOptions, environment: Environment) {
+    const resolved = resolveOptions(options);
+    this.location = `kafkajs://${resolved.brokers.join(",")}`;
+    this.#client = new KafkaClient(resolved, environment);
+  }
+
+  /** Connects. @throws {BrokerUnavailableError} naming the address. @throws {AuthorizationError} when it refuses us. */
+  async open(): Promise<void> {
+    if (this.#isClosed) {
+      throw new BrokerUnavailableError(`Cannot open broker '${this.location}' as it was closed, make a new one`);
+    }
+    if (this.#client.clusterId === "") await this.#client.open();
+  }
+
+  /** A new member of a group. */
+  async consumer(options: ConsumerOptions): Promise<Consumer> {
+    await this.open();
+    const consumer = new KafkajsConsumer(this.#client, options);
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** A new idempotent producer. */
+  async producer(): Promise<Producer> {
+    await this.open();
+    const producer = new KafkajsProducer(this.#client);
+    await producer.open();
+    this.#producers.add(producer);
+    return producer;
+  }
+
+  /** This adapter has none. @throws {NotModelledError} always. */
+  transactionalProducer(options: TransactionalProducerOptions): Promise<TransactionalProducer> {
+    return Promise.reject(
+      new NotModelledError(
+        `Cannot open transactional producer '${options.transactionalId}' as broker '${this.location}' has no ` +
+          "transactions, set 'processingGuarantee' to at-least-once",
+        { context: { transactionalId: options.transactionalId } },
+      ),
+    );
+  }
+
+  /** Administration. */
+  async admin(): Promise<BrokerAdmin> {
+    await this.open();
+    return new KafkajsAdmin(this.#client);
+  }
+
+  /** Closes everything that was opened through it; listeners are not called. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close({ isDirty: true })));
+    await Promise.all([...this.#producers].map((producer) => producer.close()));
+    await this.#client.close();
+  }
+
+  /**
+   * The client process is gone without a goodbye: its members go silent and lose their partitions when their sessions
+   * end.
+   */
+  async crash(): Promise<void> {
+    this.#isClosed = true;
+    for (const consumer of this.#consumers) consumer.abandon();
+    await this.#client.close();
+  }
+}

@@ -1,0 +1,168 @@
+import { AuthorizationError, BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
+import type { Environment } from "../../seams/adapter.ts";
+import { bodyOf, type BoundConnection, type BoundLogger, makeConnection } from "./kafkajs_binding.ts";
+import type { ResolvedKafkajsOptions } from "./kafkajs_options.ts";
+import { ByteReader } from "./protocol/byte_reader.ts";
+import { ByteWriter } from "./protocol/byte_writer.ts";
+import type { Call } from "./protocol/call.ts";
+import { API_VERSIONS_CALL, type ApiVersions } from "./protocol/metadata_calls.ts";
+
+/** A connection to one broker. Replies come in the order of the calls; a lost connection is not opened again. */
+export class KafkajsConnection {
+  /** `host:port`. */
+  readonly address: string;
+  readonly #connection: BoundConnection;
+  #versions: ApiVersions = {};
+  #isDestroyed = false;
+
+  /**
+   * @param place Where to connect to.
+   * @param clientId Names this client in the broker's logs.
+   * @param more Options and log.
+   */
+  constructor(
+    place: { readonly host: string; readonly port: number },
+    clientId: string,
+    more: { readonly options: ResolvedKafkajsOptions; readonly environment: Environment },
+  ) {
+    const { options, environment } = more;
+    this.address = `${place.host}:${place.port}`;
+    this.#connection = makeConnection({
+      host: place.host,
+      port: place.port,
+      clientId,
+      ssl: options.ssl === false ? null : options.ssl,
+      sasl: options.sasl ?? null,
+      connectionTimeout: options.connectTimeoutMs,
+      requestTimeout: options.requestTimeoutMs,
+      logger: loggerOf(environment),
+    });
+  }
+
+  /** Whether calls can be sent. */
+  get isOpen(): boolean {
+    return !this.#isDestroyed && this.#connection.isConnected();
+  }
+
+  /**
+   * Connects, learns what the broker speaks, and authenticates.
+   *
+   * @throws {BrokerUnavailableError} when nobody answers.
+   * @throws {AuthorizationError} when the broker refuses the credentials.
+   */
+  async open(): Promise<void> {
+    try {
+      await this.#connection.connect();
+      this.#versions = await this.#exchange(API_VERSIONS_CALL, 0);
+      this.#connection.setVersions(this.#versions);
+      this.#connection.setSupportAuthenticationProtocol(true);
+      await this.#connection.authenticate();
+    } catch (error) {
+      this.destroy();
+      throw this.#openError(error);
+    }
+  }
+
+  /**
+   * Sends a call.
+   *
+   * @param call What to send.
+   * @param timeoutMs How long to wait for the reply, if longer than usual, in milliseconds.
+   * @throws {BrokerUnavailableError} with outcome `unknown` when it may have been sent.
+   * @throws {NotModelledError} when the broker does not speak this version.
+   */
+  async send<T>(call: Call<T>, timeoutMs = 0): Promise<T> {
+    const range = this.#versions[call.apiKey];
+    if (range === undefined || call.version < range.minVersion || call.version > range.maxVersion) {
+      const found = range === undefined ? "none" : `${range.minVersion} to ${range.maxVersion}`;
+      throw new NotModelledError(
+        `Cannot use broker ${this.address}: it speaks versions ${found} of ${call.name}, this client needs version ` +
+          `${call.version}, use Kafka 2.8 or newer`,
+        { context: { address: this.address, call: call.name } },
+      );
+    }
+    if (!this.isOpen) throw this.#closedError(call.name);
+    try {
+      return await this.#exchange(call, timeoutMs);
+    } catch (error) {
+      if (error instanceof StreamError) throw error;
+      this.destroy();
+      throw new BrokerUnavailableError(
+        `Connection to broker ${this.address} was lost before the reply to ${call.name}: ${textOf(error)}, try again`,
+        { outcome: "unknown", cause: error, context: { address: this.address, call: call.name } },
+      );
+    }
+  }
+
+  /** Closes without waiting; calls under way fail. */
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#connection.rejectRequests(new Error("connection closed by this client"));
+    void this.#connection.disconnect().catch(() => {});
+  }
+
+  async #exchange<T>(call: Call<T>, timeoutMs: number): Promise<T> {
+    const { apiKey, version, name, isFlexible = false } = call;
+    const reply = await this.#connection.send({
+      request: {
+        apiKey,
+        apiVersion: version,
+        apiName: name,
+        encode: () => {
+          const writer = new ByteWriter();
+          if (isFlexible) writer.noTags();
+          call.write(writer);
+          return Promise.resolve(bodyOf(writer.finish()));
+        },
+      },
+      response: {
+        decode: (payload) => Promise.resolve({ payload, clientSideThrottleTime: 0 }),
+        parse: (decoded) => Promise.resolve(decoded),
+      },
+      requestTimeout: timeoutMs,
+    });
+    const payload = reply.payload as Uint8Array;
+    const reader = new ByteReader(new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength));
+    if (isFlexible) reader.tags();
+    return call.read(reader);
+  }
+
+  #closedError(name: string): BrokerUnavailableError {
+    return new BrokerUnavailableError(
+      `Cannot send ${name} to broker ${this.address} as the connection is closed, try again`,
+      { context: { address: this.address, call: name } },
+    );
+  }
+
+  #openError(error: unknown): Error {
+    const context = { address: this.address };
+    const { name, type } = error as { name?: string; type?: string };
+    if (name === "KafkaJSSASLAuthenticationError" || type?.includes("SASL") === true) {
+      return new AuthorizationError(
+        `Cannot authenticate at broker ${this.address}: ${textOf(error)}, check user, password and mechanism of 'sasl'`,
+        { cause: error, context },
+      );
+    }
+    return new BrokerUnavailableError(
+      `Cannot connect to broker ${this.address}: ${textOf(error)}, start it, or check address, 'ssl' and 'sasl'`,
+      { cause: error, context },
+    );
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
+}
+
+/** What kafkajs logs goes to the observer; its errors are thrown too, so here they are debug lines. */
+function loggerOf({ observer }: Environment): BoundLogger {
+  const logger: BoundLogger = {
+    error: (message) => observer.log("debug", message, { client: "kafkajs" }),
+    warn: (message) => observer.log("warn", message, { client: "kafkajs" }),
+    info: () => {},
+    debug: () => {},
+    namespace: () => logger,
+  };
+  return logger;
+}

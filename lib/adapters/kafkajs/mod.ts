@@ -1,0 +1,15 @@
+/**
+ * Kafka through kafkajs: an adapter for the `broker` option, at-least-once.
+ *
+ * Of kafkajs it uses the connections with their TLS and SASL. The protocol above them is this adapter's own: records stay
+ * in columns, checksums are checked, gzip, snappy, lz4 and zstd are read, `revoked` is awaited before a rebalance goes on,
+ * static members keep their partitions over a restart, and an offset out of range is an error, never a silent reset.
+ * There are no transactions.
+ *
+ * Needs Kafka 2.8 or newer, and `--allow-net` for all brokers of the cluster plus
+ * `--allow-env=KAFKAJS_DEBUG_PROTOCOL_BUFFERS,KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS`.
+ *
+ * @module
+ */
+export { kafkajs, kafkajsBroker } from "./kafkajs.ts";
+export type { KafkajsOptions } from "./kafkajs_options.ts";
