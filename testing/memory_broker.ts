@@ -38,21 +38,26 @@ export interface GroupMember {
  * The embedded broker with handles for tests: what the library runs on a single machine, in memory, plus faults, forced
  * rebalances and a view of everything. It is strict where real brokers are lax.
  *
- * @example Produce, read back, and lose the reply to a commit
+ * @example Produce, commit, and lose the reply
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { MemoryBroker } from "@turbine/turbine/testing";
  *
  * const broker = new MemoryBroker();
  * broker.createTopic("orders", 2);
  * broker.put("orders", [{ key: "a", value: "1" }, { key: "b", value: "2" }]);
+ * assertEquals(broker.read("orders").map(({ key }) => key).sort(), ["a", "b"]);
  *
- * const producer = await broker.transactionalProducer({ transactionalId: "app.copy.0.0" });
- * await producer.initialize();
- * producer.begin();
- * broker.faults.next("initialize", "reply-lost");
- * const outcome = await producer.initialize();
- * if (outcome.kind !== "unknown") throw new Error("a lost reply is not a failure");
- * if (broker.read("orders").length !== 2) throw new Error("records are missing");
+ * const consumer = await broker.consumer({ groupId: "copy" });
+ * const quiet = { assigned: async () => {}, revoked: async () => {}, lost: async () => {} };
+ * await consumer.subscribe(["orders"], quiet);
+ * broker.faults.next("commit", "reply-lost");
+ * const position = { topic: "orders", partition: 0, offset: 1n, leaderEpoch: -1, metadata: "" };
+ * const outcome = await consumer.commit([position], consumer.groupMetadata());
+ *
+ * // A lost reply is not a failure: the commit took effect.
+ * assertEquals(outcome.kind, "unknown");
+ * assertEquals(broker.committedOffsets("copy").map(({ offset }) => offset), [1]);
  * await broker.close();
  * ```
  */
@@ -61,7 +66,11 @@ export class MemoryBroker extends EmbeddedBroker {
   readonly faults: CallFaultPlan;
   readonly #environment: Environment;
 
-  /** @param options Environment, bounds and defaults. */
+  /**
+   * An empty broker.
+   *
+   * @param options Environment, bounds and defaults.
+   */
   constructor(options: MemoryBrokerOptions = {}) {
     const faults = new CallFaultPlan();
     const environment = options.environment ?? {

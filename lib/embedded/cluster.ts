@@ -40,7 +40,12 @@ export interface LogBounds {
 export class EmbeddedCluster {
   readonly #core: ClusterCore;
 
-  /** @param options Bounds. @throws {RangeError} when a bound is not a number above 0. */
+  /**
+   * An empty cluster.
+   *
+   * @param options Bounds.
+   * @throws {RangeError} when a bound is not a number above 0.
+   */
   constructor(options: EmbeddedClusterOptions = {}) {
     this.#core = new ClusterCore(options);
   }

@@ -55,11 +55,18 @@ export class Witness implements RebalanceListener {
 
 /** What cases are written with: short ways to the seam, unique names, and a clean end. */
 export class Kit {
+  /** What the case runs on. */
   readonly harness: BrokerHarness;
+  /** The adapter under test. */
   readonly broker: Broker;
   readonly #closers: (() => Promise<void>)[] = [];
   #admin: BrokerAdmin | null = null;
 
+  /**
+   * Short ways to one harness.
+   *
+   * @param harness What the case runs on.
+   */
   constructor(harness: BrokerHarness) {
     this.harness = harness;
     this.broker = harness.broker;
@@ -77,6 +84,7 @@ export class Kit {
     return topic;
   }
 
+  /** Administration, opened once. */
   async admin(): Promise<BrokerAdmin> {
     if (this.#admin === null) {
       const admin = await this.broker.admin();
@@ -86,6 +94,7 @@ export class Kit {
     return this.#admin;
   }
 
+  /** The broker from another client process. */
   async connect(): Promise<Broker> {
     const broker = await this.harness.connect();
     await broker.open();
@@ -93,6 +102,7 @@ export class Kit {
     return broker;
   }
 
+  /** A new producer. */
   async producer(): Promise<Producer> {
     const producer = await this.broker.producer();
     this.#closers.push(() => producer.close());

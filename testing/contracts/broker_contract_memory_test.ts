@@ -1,7 +1,7 @@
 import { MemoryBroker } from "../memory_broker.ts";
 import { brokerContract, type BrokerHarness } from "./broker_contract.ts";
 
-const TIMINGS = { patienceMs: 10_000, quietMs: 30, sessionTimeoutMs: 250, transactionTimeoutMs: 250 };
+const TIMINGS = { patienceMs: 10_000, quietMs: 30, sessionTimeoutMs: 600, transactionTimeoutMs: 250 };
 
 function harness(transactionVersion: 1 | 2): () => Promise<BrokerHarness> {
   return () => {

@@ -62,6 +62,8 @@ export class EmbeddedBroker implements Broker {
   readonly #consumers = new Set<EmbeddedConsumer>();
 
   /**
+   * A client of a cluster, with the server that carries out its requests.
+   *
    * @param cluster The state machines, recovered already; a new cluster by default.
    * @param environment Time, randomness and log.
    * @param options Journal and defaults.
@@ -104,7 +106,7 @@ export class EmbeddedBroker implements Broker {
   /** A new member of a group. */
   async consumer(options: ConsumerOptions): Promise<Consumer> {
     await this.open();
-    const consumer = new EmbeddedConsumer(this.#client, options);
+    const consumer = new EmbeddedConsumer(this.#client, options, (closed) => this.#consumers.delete(closed));
     this.#consumers.add(consumer);
     return consumer;
   }

@@ -54,14 +54,20 @@ export class EmbeddedConsumer implements Consumer {
   #isClosing = false;
   #polling: Promise<unknown> = Promise.resolve();
   readonly #wake = { controller: new AbortController() };
+  readonly #onClosed: (consumer: EmbeddedConsumer) => void;
 
   /**
    * @param client The connection.
    * @param options Group and isolation.
+   * @param onClosed Told when it is closed.
    * @throws {TypeError} when the group id is empty.
    * @throws {RangeError} when the session timeout is not a number above 0.
    */
-  constructor(client: Client, options: ConsumerOptions) {
+  constructor(
+    client: Client,
+    options: ConsumerOptions,
+    onClosed: (consumer: EmbeddedConsumer) => void = () => {},
+  ) {
     const { groupId, instanceId, sessionTimeoutMs = 60_000, isolation = "read_committed" } = options;
     if (groupId === "") {
       throw new TypeError("Cannot create consumer as 'groupId' must not be empty: current value is ''");
@@ -72,6 +78,7 @@ export class EmbeddedConsumer implements Consumer {
       );
     }
     this.#client = client;
+    this.#onClosed = onClosed;
     this.#isCommitted = isolation === "read_committed";
     this.#membership = new Membership(client, { groupId, instanceId: instanceId ?? null, sessionTimeoutMs });
   }
@@ -164,6 +171,7 @@ export class EmbeddedConsumer implements Consumer {
     this.#isClosing = true;
     this.wake();
     await this.#polling;
+    this.#onClosed(this);
     await this.#membership.leave(options.isDirty ?? false);
   }
 
