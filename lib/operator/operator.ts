@@ -50,6 +50,8 @@ export interface StateAccess<K extends ColumnType, V extends Columns> {
   put(key: ValueOf<K>, value: RowOf<V>): void;
   /** Deletes one key. */
   delete(key: ValueOf<K>): void;
+  /** Deletes the keys of a column. */
+  deleteMany(keys: Column<K>): void;
   /** All rows, in no defined order; reads see staged writes. */
   entries(): AsyncIterable<readonly [ValueOf<K>, RowOf<V>]>;
 }
