@@ -15,26 +15,42 @@ import { flightsBetween, loadFlights } from "./flights_data.ts";
 import { LiveTable } from "./live_table.ts";
 
 /** Flights as they come in. */
-export const flights = topic("flights", {
-  value: json({ date: timestampMs(), delay: int32(), distance: int32(), origin: utf8(), destination: utf8() }),
-  key: "origin",
-  eventTime: "date",
-  createTopics: true,
-});
+function flightsTopic(name: string) {
+  return topic(name, {
+    value: json({ date: timestampMs(), delay: int32(), distance: int32(), origin: utf8(), destination: utf8() }),
+    key: "origin",
+    eventTime: "date",
+    createTopics: true,
+  });
+}
 
 /** One row for each airport that changed in a batch. */
-export const airports = topic("airports", {
-  value: json({ origin: utf8(), flights: int32(), mean_delay: float64(), worst_delay: int32() }),
-  key: "origin",
-  createTopics: true,
-});
+function airportsTopic(name: string) {
+  return topic(name, {
+    value: json({ origin: utf8(), flights: int32(), mean_delay: float64(), worst_delay: int32() }),
+    key: "origin",
+    createTopics: true,
+  });
+}
 
 /** Running figures of an airport; the mean is kept as an exact integer sum. */
 const figures = stateTable({ key: utf8(), value: { flights: int32(), total: float64(), worst: int32() } });
 
-/** The job: options come from the constructor, the environment or `run()`. */
-export function createApp(options: { batchRows?: number; isExactlyOnce?: boolean } = {}): Turbine {
-  const app = new Turbine("flights", {
+/** Options of {@linkcode createJob}. */
+export interface JobOptions {
+  /** Name of the app, and of the topic of flights; that of airports is `<name>-airports`. @default {"flights"} */
+  readonly name?: string;
+  /** Rows of a batch. @default {8_192} */
+  readonly batchRows?: number;
+  /** Exactly-once instead of at-least-once. @default {false} */
+  readonly isExactlyOnce?: boolean;
+}
+
+/** The job and its topics: where they live comes from the environment or from `run()`. */
+export function createJob(options: JobOptions = {}) {
+  const { name = "flights", batchRows = 8_192, isExactlyOnce = false } = options;
+  const flights = flightsTopic(name), airports = airportsTopic(`${name}-airports`);
+  const app = new Turbine(name, {
     adapters: [kafkajs, rocksdb],
     checkpointIntervalMs: 2_000,
     stateFlushIntervalMs: 500,
@@ -42,8 +58,8 @@ export function createApp(options: { batchRows?: number; isExactlyOnce?: boolean
   app.subscribe(flights, {
     publishTo: airports,
     state: { figures },
-    batchRows: options.batchRows ?? 8_192,
-    processingGuarantee: options.isExactlyOnce ? "exactly-once" : "at-least-once",
+    batchRows,
+    processingGuarantee: isExactlyOnce ? "exactly-once" : "at-least-once",
   }, async (batch, { state }) => {
     const origin = batch.getChild("origin");
     const delay = batch.getChild("delay").toArray();
@@ -67,17 +83,17 @@ export function createApp(options: { batchRows?: number; isExactlyOnce?: boolean
     });
     return batchOf(airports.schema, rows);
   });
-  return app;
+  return { app, flights, airports };
 }
 
-const app = createApp();
-export default app;
+export default createJob().app;
 
 /** Feeds flights at a rate, shows the live table and ends when `rows` flights are processed. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
+      name: { type: "string", default: "flights" },
       broker: { type: "string" },
       state: { type: "string" },
       checkpoints: { type: "string" },
@@ -89,9 +105,10 @@ async function main(): Promise<void> {
     },
   });
   const rows = Number(values.rows), rate = Number(values.rate);
-  const job = createApp({ batchRows: Number(values["batch-rows"]), isExactlyOnce: values["exactly-once"] });
+  const { name, "batch-rows": batchRows, "exactly-once": isExactlyOnce } = values;
+  const { app, flights, airports } = createJob({ name, batchRows: Number(batchRows), isExactlyOnce });
   const { broker, state, checkpoints } = values;
-  await using running = await job.start({
+  await using running = await app.start({
     ...(broker === undefined ? {} : { broker }),
     ...(state === undefined ? {} : { state }),
     ...(checkpoints === undefined ? {} : { checkpoints }),

@@ -7,8 +7,16 @@ const CORE_PACKAGES = new Set(["apache-arrow"]);
 const TEST_PACKAGES = new Set(["@std/assert"]);
 
 /** Whether a file is part of the published package. */
-function isPublished(path: string): boolean {
-  return (path === "mod.ts" || /^(lib|testing)\//.test(path)) && !isTest(path);
+function isPublished(path: string, { config }: Project): boolean {
+  const isIncluded = path === "mod.ts" || /^(lib|testing)\//.test(path);
+  return isIncluded && !isTest(path) && !config.unpublished.some((folder) => path.startsWith(folder));
+}
+
+/** Whether deno.json says what a bare specifier stands for, by its name or by a folder of it. */
+function isDeclared(specifier: string, { config }: Project): boolean {
+  return Object.keys(config.imports).some((name) =>
+    specifier === name || (name.endsWith("/") && specifier.startsWith(name))
+  );
 }
 
 /**
@@ -27,10 +35,10 @@ export function dependencies(project: Project): Problem[] {
       const add = (reason: string) => problems.push({ path, line, message: `imports ${specifier}: ${reason}` });
       const isBuiltIn = specifier.startsWith("node:");
       if (specifier === "(computed)") {
-        if (isPublished(path)) add("a published module must be named in plain text");
-      } else if (!isBuiltIn && project.config.imports[specifier] === undefined) {
+        if (isPublished(path, project)) add("a published module must be named in plain text");
+      } else if (!isBuiltIn && !isDeclared(specifier, project)) {
         add("a package must be declared in deno.json");
-      } else if (isPublished(path) && TEST_PACKAGES.has(specifier)) {
+      } else if (isPublished(path, project) && TEST_PACKAGES.has(specifier)) {
         add("published files must not need a package for tests");
       } else if (!isBuiltIn && reached.has(path) && !CORE_PACKAGES.has(specifier)) {
         add("what '.' reaches may need no package but apache-arrow");

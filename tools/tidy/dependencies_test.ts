@@ -51,3 +51,20 @@ Deno.test("dependencies() refuses undeclared packages, inline versions, and test
     ],
   );
 });
+
+Deno.test("dependencies() takes a folder of a package as declared, and lets unpublished folders use test packages", () => {
+  const options = {
+    exports: { ".": "./mod.ts" },
+    imports: { "kafkajs/": "npm:/kafkajs@2/", "@std/assert": "jsr:@std/assert@1" },
+    unpublished: ["testing/lanes/"],
+  };
+  const files = {
+    "lib/adapters/kafkajs/a.ts": 'import "kafkajs/src/x.js";\nimport "kafka/src/x.js";',
+    "testing/lanes/b.ts": 'import { assert } from "@std/assert";',
+    "testing/lanes_c.ts": 'import { assert } from "@std/assert";',
+  };
+  assertEquals(dependencies(projectOf(files, options)).map(({ path, line }) => `${path}:${line}`), [
+    "lib/adapters/kafkajs/a.ts:2",
+    "testing/lanes_c.ts:1",
+  ]);
+});

@@ -9,6 +9,8 @@ export interface ProjectConfig {
   readonly exports: Readonly<Record<string, string>>;
   /** Bare specifiers and what they stand for. */
   readonly imports: Readonly<Record<string, string>>;
+  /** Folders, each with its `/`, that are not published. */
+  readonly unpublished: readonly string[];
 }
 
 /** All TypeScript files of the repository with their facts. */
@@ -37,12 +39,11 @@ export type Rule = (project: Project) => readonly Problem[];
 /** A project from texts: for the tests of the rules. */
 export function projectOf(
   files: Readonly<Record<string, string>>,
-  options: { name?: string; exports?: Record<string, string>; imports?: Record<string, string>; mentions?: string } =
-    {},
+  options: Partial<ProjectConfig> & { mentions?: string } = {},
 ): Project {
-  const { name = "", exports = {}, imports = {}, mentions = "" } = options;
+  const { name = "", exports = {}, imports = {}, unpublished = [], mentions = "" } = options;
   const modules = new Map(Object.entries(files).map(([path, text]) => [path, moduleFacts(path, text)]));
-  return { modules, config: { name, exports, imports }, mentions };
+  return { modules, config: { name, exports, imports, unpublished }, mentions };
 }
 
 /** Folders whose files the rules look at. */
@@ -56,7 +57,8 @@ export const FOLDERS = ["lib", "testing", "examples", "bench", "tools"] as const
  */
 export async function readProject(root: string): Promise<Project> {
   const text = await Deno.readTextFile(join(root, "deno.json"));
-  const { name, exports = {}, imports = {} } = JSON.parse(text);
+  const { name, exports = {}, imports = {}, publish = {} } = JSON.parse(text);
+  const unpublished = (publish.exclude ?? [] as string[]).filter((path: string) => path.endsWith("/"));
   const files: Record<string, string> = {};
   for await (const entry of Deno.readDir(root)) {
     if (entry.isFile && entry.name.endsWith(".ts")) files[entry.name] = await Deno.readTextFile(join(root, entry.name));
@@ -65,7 +67,7 @@ export async function readProject(root: string): Promise<Project> {
   let mentions = text;
   for await (const path of walk(root, ".ci")) mentions += await Deno.readTextFile(join(root, path));
   const exportMap = typeof exports === "string" ? { ".": exports } : exports;
-  return projectOf(files, { name, exports: exportMap, imports, mentions });
+  return projectOf(files, { name, exports: exportMap, imports, unpublished, mentions });
 }
 
 async function readFolder(root: string, folder: string, files: Record<string, string>): Promise<void> {

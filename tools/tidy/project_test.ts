@@ -50,7 +50,12 @@ Deno.test("readProject() reads the folders of the house and what names programs"
     for (const [path, text] of Object.entries(files)) await Deno.writeTextFile(`${root}/${path}`, text);
     const project = await readProject(root);
     assertEquals([...project.modules.keys()].sort(), ["lib/base/a.ts", "mod.ts", "tools/t.ts"]);
-    assertEquals(project.config, { name: "@a/b", exports: { ".": "./mod.ts" }, imports: { x: "npm:x@1" } });
+    assertEquals(project.config, {
+      name: "@a/b",
+      exports: { ".": "./mod.ts" },
+      imports: { x: "npm:x@1" },
+      unpublished: [],
+    });
     assertEquals(exportPaths(project), ["mod.ts"]);
     assert(project.mentions.includes("tools/t.ts"));
   } finally {
