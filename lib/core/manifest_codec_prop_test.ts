@@ -92,6 +92,10 @@ function edited(edit: (document: Record<string, unknown>) => void): Uint8Array {
   });
 }
 
+function repeatFirst(list: unknown[]): void {
+  list.push(list[0]);
+}
+
 Deno.test("decodeManifest() gives back what encodeManifest() wrote, and the same manifest gives the same bytes", () => {
   fc.assert(fc.property(manifest, (manifest) => {
     const { bytes, checksum } = encodeManifest(manifest);
@@ -179,6 +183,8 @@ Deno.test("decodeManifest() refuses fields without a meaning and names their pat
     [(document) => document["position"] = [], "'position' must be an object"],
     [(document) => document["operators"] = [{ name: "x", fingerprint: "AB" }], "'operators[0].fingerprint'"],
     [(document) => document["format"] = "other", "not a checkpoint manifest"],
+    [(document) => (document["position"] as Record<string, unknown>)["taskTimeMs"] = "5", "'position.taskTimeMs'"],
+    [(document) => repeatFirst((document["position"] as { offsets: unknown[] }).offsets), "must name a partition once"],
     [offset({ offset: "-1" }), "'position.offsets[0].offset'"],
     [offset({ offset: "01" }), "'position.offsets[0].offset'"],
     [offset({ offset: "9223372036854775808" }), "below 2^63"],

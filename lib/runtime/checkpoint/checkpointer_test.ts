@@ -82,6 +82,17 @@ Deno.test("Checkpointer.publish() takes a state without rows, and refers to its 
   assert(new TextDecoder().decode(await blobs.get(first.name)).includes(second.manifest.previous!.checksum));
 });
 
+Deno.test("Checkpointer.publish() sorts topics and operators, so that the order of an app's code does not matter", async () => {
+  const facts = factsOf(1);
+  const topics = ["z", "orders", "a"].map((topic) => ({ topic, topicId: `id of ${topic}`, partitions: 8 }));
+  const operators = ["state.z", "state.a"].map((name) => ({ name, fingerprint: "0".repeat(64) }));
+  const checkpointer = checkpointerOf(new MemoryBlobStore());
+  const snapshot = await snapshotOf(rowsOf(1, 1));
+  const { manifest } = await published(checkpointer.publish(snapshot, { ...facts, topics, operators }));
+  assertEquals(manifest.topics.map(({ topic }) => topic), ["a", "orders", "z"]);
+  assertEquals(manifest.operators.map(({ name }) => name), ["state.a", "state.z"]);
+});
+
 Deno.test("Checkpointer.publish() keeps the wanted number and tells the oldest that remains", async () => {
   const blobs = new MemoryBlobStore();
   const checkpointer = checkpointerOf(blobs, { retained: 2 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { FileBlobStore } from "../../adapters/file/file_blob_store.ts";
 import { MemoryBlobStore } from "../../adapters/memory/memory_blob_store.ts";
 import { InvariantError } from "../../base/assert.ts";
 import {
@@ -192,6 +193,39 @@ Deno.test("Restorer does not take an outage for damage", async () => {
   blobs.plan = () => ({ before: new BlobDeniedError("no") });
   await assertRejects(async () => await restorer.loadNewest(candidates, await storeOf()), BlobDeniedError);
   await assertRejects(() => restorer.listCandidates(), BlobDeniedError);
+});
+
+Deno.test("Restorer passes over a checkpoint whose file vanished since it was listed", async () => {
+  const blobs = await blobsWith(2);
+  const restorer = restorerOf(blobs);
+  const candidates = await restorer.listCandidates();
+  await blobs.delete(segmentName(2));
+  assertEquals((await restorer.loadNewest(candidates, await storeOf()))?.sequence, 1);
+  await blobs.delete(segmentName(1));
+  assertEquals(await restorer.loadNewest(candidates, await storeOf()), undefined);
+});
+
+Deno.test("Restorer does not take an outage between the two reads of a large checkpoint for damage", async () => {
+  const blobs = new FaultyBlobs(await blobsWith(1));
+  const restorer = restorerOf(blobs, { bufferBytesMax: 0 });
+  const candidates = await restorer.listCandidates();
+  let reads = 0;
+  blobs.plan = () => reads++ > 0 ? { before: new BlobDeniedError("no") } : undefined;
+  await assertRejects(async () => await restorer.loadNewest(candidates, await storeOf()), BlobDeniedError);
+});
+
+Deno.test("Restorer reads from files what a checkpointer wrote to files", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const checkpointer = checkpointerOf(new FileBlobStore(directory), { segmentBytesMax: 2_000, retained: 1 });
+    for (const version of [1, 2]) {
+      await published(checkpointer.publish(await snapshotOf(rowsOf(500, version), `at ${version}`), factsOf(version)));
+    }
+    const { rows, position } = await restored(new FileBlobStore(directory));
+    assertEquals([rows, position], [rowsOf(500, 2), "at 2"]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("Restorer.loadNewest() stops when a file changes after rows reached the store", async () => {
