@@ -38,7 +38,11 @@ export class FakeClock implements Clock {
   #sequence = 0;
   #sleepers: Sleeper[] = [];
 
-  /** @param options Where the two clocks start. */
+  /**
+   * A clock that stands still.
+   *
+   * @param options Where the two clocks start.
+   */
   constructor(options: FakeClockOptions = {}) {
     this.#wallMs = options.wallMs ?? Date.UTC(2026, 0, 1);
     this.#monotonicMs = options.monotonicMs ?? 0;

@@ -24,6 +24,8 @@ export class SeededRandom implements Random {
   #counter = 1;
 
   /**
+   * The stream of a seed.
+   *
    * @param seed Any integer; its low 64 bits count.
    * @throws {RangeError} when `seed` is not an integer.
    */

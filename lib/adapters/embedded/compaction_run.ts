@@ -31,7 +31,11 @@ export class CompactionRun {
   #isAbandoned = false;
   #ended: Promise<void> = Promise.resolve();
 
-  /** @param options What is written where. */
+  /**
+   * A run that has not begun.
+   *
+   * @param options What is written where.
+   */
   constructor(options: CompactionRunOptions) {
     this.#options = options;
     this.format = options.format;

@@ -62,6 +62,8 @@ export class FileBroker implements Broker {
   #isClosed = false;
 
   /**
+   * A broker over a directory; nothing is touched yet.
+   *
    * @param disk The directory.
    * @param environment Time, randomness and log.
    * @param options Bounds and names.

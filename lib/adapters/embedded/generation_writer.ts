@@ -26,7 +26,13 @@ export class GenerationWriter {
   #end: JournalEnd;
   #file: DiskFile | undefined;
 
-  /** @param disk Where the files are. @param options Which generation. @param end Where writing goes on. */
+  /**
+   * A writer that is not open yet.
+   *
+   * @param disk Where the files are.
+   * @param options Which generation.
+   * @param end Where writing goes on.
+   */
   constructor(disk: LocalDisk, options: GenerationOptions, end: JournalEnd = BEGINNING) {
     this.#disk = disk;
     this.#options = options;

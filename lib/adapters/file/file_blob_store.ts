@@ -10,17 +10,6 @@ import { denialAdvice, errorCode, fileFault } from "./file_errors.ts";
 /**
  * Objects as files below a directory: object `a/b` is the file `a/b`. Creation is atomic among all processes that use
  * the directory, and durable; what a crash leaves behind is a temporary file that is never listed.
- *
- * @example Checkpoints in a directory
- * ```ts
- * import { FileBlobStore } from "@turbine/turbine/file";
- *
- * const directory = await Deno.makeTempDir();
- * const store = new FileBlobStore(directory);
- * await store.create("orders/0/manifest", new TextEncoder().encode("{}"));
- * if ((await store.list("orders/"))[0]?.size !== 2) throw new Error("not listed");
- * await Deno.remove(directory, { recursive: true });
- * ```
  */
 export class FileBlobStore implements BlobStore {
   /** Where this store is, for messages: `file:` and the absolute directory. */
@@ -28,7 +17,12 @@ export class FileBlobStore implements BlobStore {
   readonly #directory: string;
   #isClosed = false;
 
-  /** @param directory Where the files are; created by the first {@linkcode FileBlobStore.create}. */
+  /**
+   * A store over a directory; nothing is touched yet.
+   *
+   * @param directory Where the files are; created by the first {
+   * @linkcode FileBlobStore.create}.
+   */
   constructor(directory: string) {
     this.#directory = resolve(directory);
     this.location = `file:${this.#directory}`;

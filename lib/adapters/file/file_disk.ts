@@ -13,7 +13,11 @@ export class FileDisk implements LocalDisk {
   /** Absolute path of the directory. */
   readonly root: string;
 
-  /** @param root Directory; created when something is first written. */
+  /**
+   * A disk over a directory; nothing is touched yet.
+   *
+   * @param root Directory; created when something is first written.
+   */
   constructor(root: string) {
     this.root = resolve(root);
   }

@@ -29,7 +29,12 @@ export class FileDiskFile implements DiskFile {
   #failure: Error | undefined;
   #isClosed = false;
 
-  /** @param handle Opened for reading and writing. @param options Where it is. */
+  /**
+   * Takes over an open handle.
+   *
+   * @param handle Opened for reading and writing.
+   * @param options Where it is.
+   */
   constructor(handle: FileHandle, options: FileDiskFileOptions) {
     this.#handle = handle;
     this.#path = options.path;

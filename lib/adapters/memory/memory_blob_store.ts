@@ -9,7 +9,11 @@ export class MemoryBlobStore implements BlobStore {
   #objects = new Map<string, Uint8Array>();
   #isClosed = false;
 
-  /** @param location Name for messages. */
+  /**
+   * A store that holds nothing.
+   *
+   * @param location Name for messages.
+   */
   constructor(location = "memory:") {
     this.location = location;
   }

@@ -50,7 +50,11 @@ export class MemoryDisk implements LocalDisk {
   #operationCount = 0;
   #isDead = false;
 
-  /** @param options Capacity and faults. */
+  /**
+   * A disk that holds nothing.
+   *
+   * @param options Capacity and faults.
+   */
   constructor(options: MemoryDiskOptions = {}) {
     this.root = options.root ?? "memory:";
     this.capacityBytes = options.capacityBytes ?? Infinity;

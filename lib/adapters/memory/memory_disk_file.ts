@@ -33,7 +33,12 @@ export class MemoryDiskFile implements DiskFile {
   #failure: Error | undefined;
   #isClosed = false;
 
-  /** @param inode Content. @param options What it needs of its disk. */
+  /**
+   * A handle on a content.
+   *
+   * @param inode Content.
+   * @param options What it needs of its disk.
+   */
   constructor(inode: MemoryInode, options: MemoryDiskFileOptions) {
     this.#inode = inode;
     this.#options = options;

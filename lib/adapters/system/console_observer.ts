@@ -24,6 +24,8 @@ export class ConsoleObserver implements Observer {
   readonly #write: (line: string) => void;
 
   /**
+   * An observer that writes log lines.
+   *
    * @param options Level, format and where lines go.
    * @throws {TypeError} when the level or the format is unknown.
    */

@@ -55,7 +55,12 @@ export class JournalRecovery {
   #snapshotBytes: number | undefined;
   #isClosed = false;
 
-  /** @param generation Generation that is current. @param salt Its salt. */
+  /**
+   * A recovery that has seen nothing yet.
+   *
+   * @param generation Generation that is current.
+   * @param salt Its salt.
+   */
   constructor(generation: number, salt: number) {
     this.#generation = generation;
     this.#salt = salt;
