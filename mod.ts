@@ -26,6 +26,7 @@ export * from "./lib/base/errors.ts";
 export { InvariantError } from "./lib/base/assert.ts";
 export { applied, notApplied, type Outcome, unknown } from "./lib/base/outcome.ts";
 
+export type { DataType, Field, RecordBatch, Schema, Vector } from "apache-arrow";
 export * from "./lib/columns/schema.ts";
 export type { ByteSpans, Records, RecordSlab } from "./lib/columns/records.ts";
 export { decodeHeaders, encodeHeaders, type HeaderEntry } from "./lib/columns/headers.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc, { type Arbitrary } from "fast-check";
 import type { CallFault, ClientCall } from "../lib/adapters/embedded/client_calls.ts";
 import { batchOf } from "../lib/columns/batch_of.ts";
 import type { Batch, Columns, ColumnType, RowOf } from "../lib/columns/schema.ts";
@@ -12,7 +12,7 @@ const SAFE = Number.MAX_SAFE_INTEGER;
  * @param schema The columns.
  * @returns An arbitrary of row objects.
  */
-export function recordRow<S extends Columns>(schema: S): fc.Arbitrary<RowOf<S>> {
+export function recordRow<S extends Columns>(schema: S): Arbitrary<RowOf<S>> {
   const cells = Object.entries(schema).map(([name, type]) => cellOf(type).map((value) => [name, value] as const));
   return fc.tuple(...cells).map((pairs) => Object.fromEntries(pairs) as RowOf<S>);
 }
@@ -37,7 +37,7 @@ export function recordRow<S extends Columns>(schema: S): fc.Arbitrary<RowOf<S>> 
 export function recordBatch<S extends Columns>(
   schema: S,
   options: { readonly rowsMax?: number } = {},
-): fc.Arbitrary<Batch<S>> {
+): Arbitrary<Batch<S>> {
   const { rowsMax = 20 } = options;
   const rows = (most: number) => fc.array(recordRow(schema), { maxLength: most });
   return fc.tuple(rows(rowsMax), rows(9), rows(3)).map(([inner, before, after]) => {
@@ -46,12 +46,12 @@ export function recordBatch<S extends Columns>(
   });
 }
 
-function cellOf(type: ColumnType): fc.Arbitrary<unknown> {
+function cellOf(type: ColumnType): Arbitrary<unknown> {
   const value = presentCellOf(type);
   return type.nullable ? fc.oneof({ weight: 3, arbitrary: value }, { weight: 1, arbitrary: fc.constant(null) }) : value;
 }
 
-function presentCellOf(type: ColumnType): fc.Arbitrary<unknown> {
+function presentCellOf(type: ColumnType): Arbitrary<unknown> {
   switch (type.kind) {
     case "float64":
       return fc.oneof(
@@ -108,7 +108,7 @@ export type WorkloadStep =
  */
 export function workload(
   options: { readonly stepsMax?: number; readonly burstMax?: number; readonly keys?: number } = {},
-): fc.Arbitrary<readonly WorkloadStep[]> {
+): Arbitrary<readonly WorkloadStep[]> {
   const { stepsMax = 8, burstMax = 40, keys = 5 } = options;
   const row = fc.record({
     key: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: keys - 1 }) }),
@@ -211,7 +211,7 @@ export function crashPlan(
     readonly labels?: readonly StepLabel[];
     readonly calls?: readonly ClientCall[];
   } = {},
-): fc.Arbitrary<CrashPlan> {
+): Arbitrary<CrashPlan> {
   const { crashesMax = 2, faultsMax = 3, labels = CRASH_LABELS, calls = FAULTY_CALLS } = options;
   const crash = fc.record({
     label: fc.constantFrom(...labels),

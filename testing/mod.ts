@@ -53,3 +53,10 @@ export {
   type MemoryDiskOptions,
 } from "../lib/adapters/memory/memory_disk.ts";
 export { type MemoryStateOptions, MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
+
+export type { Arbitrary } from "fast-check";
+export { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
+export { EmbeddedCluster, type EmbeddedClusterOptions, type Times } from "../lib/embedded/cluster.ts";
+export type { OffsetEntry } from "../lib/embedded/change.ts";
+export type { TransactionStatus } from "../lib/embedded/cluster_state.ts";
+export type { DiskFile, DiskLock, LocalDisk } from "../lib/seams/local_disk.ts";

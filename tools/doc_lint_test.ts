@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { exportedModules, lintDocs } from "./doc_lint.ts";
+import { exportedModules, lintDocs, ownFaults } from "./doc_lint.ts";
 
 Deno.test("exportedModules() gives each exported module once", () => {
   assertEquals(exportedModules('{ "exports": "./mod.ts" }'), ["./mod.ts"]);
@@ -24,4 +24,18 @@ async function lint(source: string): Promise<number> {
 Deno.test("lintDocs() fails where an exported symbol has no doc, and only there", async () => {
   assertEquals(await lint("/** One. */\nexport const one = 1;\n"), 0);
   assert(await lint("export const one = 1;\n") !== 0);
+});
+
+Deno.test("ownFaults() leaves the docs of other packages to them, and keeps every other fault", () => {
+  const output = [
+    "error[missing-jsdoc]: exported symbol is missing JSDoc documentation",
+    "  --> /p/node_modules/.deno/x/a.d.ts:1:1",
+    "",
+    "error[private-type-ref]: public type 'a' references private type 'b'",
+    "  --> /p/lib/a.ts:1:1",
+    "",
+    "error: Found 2 documentation lint errors.",
+  ].join("\n");
+  assertEquals(ownFaults(output).length, 1);
+  assert(ownFaults(output)[0]!.includes("/p/lib/a.ts:1:1"));
 });

@@ -187,11 +187,9 @@ export function arrowSchema(columns: Columns): Schema {
   return schema;
 }
 
-// deno-lint-ignore no-explicit-any
-type AnyArrow = any;
-
 /** A vector that knows whether nulls can occur; at run time exactly an Arrow `Vector`. */
-export interface Column<out C extends ColumnType = ColumnType> extends Vector<AnyArrow> {
+// deno-lint-ignore no-explicit-any
+export interface Column<out C extends ColumnType = ColumnType> extends Vector<any> {
   /** Value at a row. Timestamps are numbers (epoch ms). */
   get(index: number): ValueOf<C>;
   /** Value at a row, counted from the end when negative. */
@@ -207,9 +205,11 @@ export interface Column<out C extends ColumnType = ColumnType> extends Vector<An
 }
 
 /** A RecordBatch whose columns are known. At run time exactly an Arrow `RecordBatch`: no wrapper, no copy. */
-export interface Batch<out S extends Columns = Columns> extends RecordBatch<AnyArrow> {
+// deno-lint-ignore no-explicit-any
+export interface Batch<out S extends Columns = Columns> extends RecordBatch<any> {
   /** Only there so that a Batch stays assignable to RecordBatch. @ignore */
-  getChild(name: never): Vector<AnyArrow>;
+  // deno-lint-ignore no-explicit-any
+  getChild(name: never): Vector<any>;
   /** A column by name. */
   getChild<K extends keyof S & string>(name: K): Column<S[K]>;
   /** Rows [begin, end) without a copy. */

@@ -2,9 +2,6 @@ import type { Batch, Column, Columns, ColumnType, NullableColumns, RowOf, ValueO
 import type { Codec } from "../codecs/codec.ts";
 import type { LogLevel, StepDetail } from "../seams/observer.ts";
 
-// deno-lint-ignore no-explicit-any
-type Any = any;
-
 /** Phantom key of types that exist only for the type checker. */
 export declare const TYPE: unique symbol;
 
@@ -57,7 +54,8 @@ export interface StateAccess<K extends ColumnType, V extends Columns> {
 }
 
 /** The tables of a subscription by name. */
-export type StateTables = { readonly [name: string]: StateTable<Any, Any> };
+// deno-lint-ignore no-explicit-any
+export type StateTables = { readonly [name: string]: StateTable<any, any> };
 /** Access to the tables of a subscription by name. */
 export type StateAccesses<T extends StateTables> = {
   readonly [P in keyof T]: T[P] extends StateTable<infer K, infer V> ? StateAccess<K, V> : never;
@@ -149,7 +147,8 @@ export type Handler<In extends Columns, Out extends Columns, Ctx = Context> = (
 export type OutputMode = "append" | "update";
 
 /** Immutable description of a step; `open` makes the running part, one for each task. */
-export interface Operator<in In extends Columns = Any, out Out extends Columns = Any> {
+// deno-lint-ignore no-explicit-any
+export interface Operator<in In extends Columns = any, out Out extends Columns = any> {
   /** Identity in state and checkpoints; empty for an operator without state. */
   readonly name: string;
   /** Whether it keeps state; then `name` is not empty. */
@@ -174,7 +173,8 @@ export interface Operator<in In extends Columns = Any, out Out extends Columns =
 }
 
 /** The running part of an operator. */
-export interface Running<in In extends Columns = Any, out Out extends Columns = Any> {
+// deno-lint-ignore no-explicit-any
+export interface Running<in In extends Columns = any, out Out extends Columns = any> {
   /** Handles rows. */
   process(batch: Batch<In>, context: Context): Result<Out> | Promise<Result<Out>>;
   /**

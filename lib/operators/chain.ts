@@ -3,9 +3,6 @@ import type { Operator, Running } from "../operator/operator.ts";
 import { asOperator } from "./as_operator.ts";
 import { LateRunning, RunningChain } from "./running_chain.ts";
 
-// deno-lint-ignore no-explicit-any
-type Any = any;
-
 /** One operator, as it is. */
 export function chain<A extends Columns, B extends Columns>(a: Operator<A, B>): Operator<A, B>;
 /** Two operators after each other. */
@@ -94,17 +91,17 @@ export function chain<
 ): Operator<A, I>;
 /** Nine operators or more: not typed, as the types would take too long to check; use a chain of chains. */
 export function chain(
-  a: Operator<Any, Any>,
-  b: Operator<Any, Any>,
-  c: Operator<Any, Any>,
-  d: Operator<Any, Any>,
-  e: Operator<Any, Any>,
-  f: Operator<Any, Any>,
-  g: Operator<Any, Any>,
-  h: Operator<Any, Any>,
-  i: Operator<Any, Any>,
-  ...more: Operator<Any, Any>[]
-): Operator<Any, Any>;
+  a: Operator,
+  b: Operator,
+  c: Operator,
+  d: Operator,
+  e: Operator,
+  f: Operator,
+  g: Operator,
+  h: Operator,
+  i: Operator,
+  ...more: Operator[]
+): Operator;
 /**
  * Operators after each other, as one: each gets what the one before it gives. Chains nest.
  *
@@ -131,7 +128,7 @@ export function chain(
  * @throws {TypeError} when a step is not an operator, when two operators that keep state have one name, or when one
  * that keeps state follows a handler whose output columns are not declared.
  */
-export function chain(...steps: Operator<Any, Any>[]): Operator<Any, Any> {
+export function chain(...steps: Operator[]): Operator {
   if (steps.length === 0) {
     throw new TypeError("Cannot build chain as it needs at least one operator: current value is none");
   }
@@ -154,7 +151,7 @@ export function chain(...steps: Operator<Any, Any>[]): Operator<Any, Any> {
       );
     }
   }
-  return Object.freeze<Operator<Any, Any>>({
+  return Object.freeze<Operator>({
     name: stateNames.join("+"),
     isStateful: stateNames.length > 0,
     stateNames: Object.freeze(stateNames),
