@@ -195,6 +195,27 @@ Deno.test("Restorer does not take an outage for damage", async () => {
   await assertRejects(() => restorer.listCandidates(), BlobDeniedError);
 });
 
+Deno.test("Restorer.survey() tells by the listing alone that a file is missing or of another size", async () => {
+  for (const isMissing of [true, false]) {
+    const blobs = await blobsWith(2);
+    if (isMissing) await blobs.delete(segmentName(2));
+    else blobs.damage(segmentName(2), (bytes) => bytes.slice(1));
+    const survey = await restorerOf(blobs).survey();
+    assertEquals(survey.damaged.map(({ name }) => name), [manifestName(2)]);
+    assertEquals(survey.candidates.map(({ name }) => name), [manifestName(1)]);
+  }
+});
+
+Deno.test("Restorer tells a short file by its size when it was cut since it was listed", async () => {
+  const blobs = await blobsWith(2);
+  const environment = new Recorder();
+  const restorer = restorerOf(blobs, { environment });
+  const candidates = await restorer.listCandidates();
+  blobs.damage(segmentName(2), (bytes) => bytes.slice(1));
+  assertEquals((await restorer.loadNewest(candidates, await storeOf()))?.sequence, 1);
+  assert(environment.logged("error").includes("bytes instead of"), environment.logged("error"));
+});
+
 Deno.test("Restorer passes over a checkpoint whose file vanished since it was listed", async () => {
   const blobs = await blobsWith(2);
   const restorer = restorerOf(blobs);
