@@ -56,7 +56,17 @@ export { type MemoryStateOptions, MemoryStateProvider } from "../lib/adapters/me
 
 export type { Arbitrary } from "fast-check";
 export { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
-export { EmbeddedCluster, type EmbeddedClusterOptions, type Times } from "../lib/embedded/cluster.ts";
-export type { OffsetEntry } from "../lib/embedded/change.ts";
-export type { TransactionStatus } from "../lib/embedded/cluster_state.ts";
+export { EmbeddedCluster, type LogBounds, type Place } from "../lib/embedded/cluster.ts";
+export type { ChangeJournal } from "../lib/adapters/embedded/journal_gate.ts";
+export type * from "../lib/embedded/change.ts";
+export type * from "../lib/embedded/cluster_state.ts";
+export type * from "../lib/embedded/core.ts";
+export type * from "../lib/embedded/group_fence.ts";
+export type * from "../lib/embedded/group_requests.ts";
+export type * from "../lib/embedded/partition_log.ts";
+export type * from "../lib/embedded/partition_producers.ts";
+export type * from "../lib/embedded/produce_request.ts";
+export type * from "../lib/embedded/read_log.ts";
+export type * from "../lib/embedded/reply.ts";
+export type * from "../lib/embedded/transaction_requests.ts";
 export type { DiskFile, DiskLock, LocalDisk } from "../lib/seams/local_disk.ts";

@@ -1,4 +1,4 @@
-import { BrokerUnavailableError } from "../../base/errors.ts";
+import { BrokerUnavailableError, DiskFullError, DiskUnavailableError, type StreamError } from "../../base/errors.ts";
 import type { Change } from "../../embedded/change.ts";
 import type { EmbeddedCluster } from "../../embedded/cluster.ts";
 
@@ -20,7 +20,7 @@ export class JournalGate {
   #appended = 0;
   #synced = 0;
   #sync: Promise<void> | null = null;
-  #failure: BrokerUnavailableError | null = null;
+  #failure: StreamError | null = null;
 
   /**
    * @param cluster Whose changes to keep.
@@ -46,7 +46,8 @@ export class JournalGate {
   /**
    * Waits until everything appended so far is durable.
    *
-   * @throws {BrokerUnavailableError} with outcome `unknown` when the journal failed: memory is ahead of it for good.
+   * @throws {DiskFullError | DiskUnavailableError | BrokerUnavailableError} with outcome `unknown` when the journal failed:
+   * memory is ahead of it for good.
    */
   async covered(): Promise<void> {
     const target = this.#appended;
@@ -75,10 +76,17 @@ export class JournalGate {
     }
   }
 
+  /** What stopped the journal decides what the client hears: a full disk is to be mended, not to be tried again. */
   #fail(cause: unknown): void {
-    this.#failure ??= new BrokerUnavailableError(
-      "The journal of the embedded broker failed: its last changes may be lost, mend the cause and open it again",
-      { outcome: "unknown", cause },
-    );
+    if (this.#failure !== null) return;
+    const found = cause instanceof Error ? cause.message : String(cause);
+    const message =
+      `The journal of the embedded broker failed, its last changes may be lost: mend the cause and open it again: ${found}`;
+    const options = { outcome: "unknown", cause } as const;
+    this.#failure = cause instanceof DiskFullError
+      ? new DiskFullError(message, options)
+      : cause instanceof DiskUnavailableError
+      ? new DiskUnavailableError(message, options)
+      : new BrokerUnavailableError(message, options);
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BrokerUnavailableError } from "../../base/errors.ts";
+import { BrokerUnavailableError, DiskFullError } from "../../base/errors.ts";
 import type { Change } from "../../embedded/change.ts";
 import { EmbeddedCluster } from "../../embedded/cluster.ts";
 import { FakeClock } from "../../../testing/fake_clock.ts";
@@ -98,6 +98,15 @@ Deno.test("journal: after a failed sync outcomes are unknown, and the broker sta
   await assertRejects(() => consumer.subscribe(["t"], new Told()), BrokerUnavailableError);
   await assertRejects(() => consumer.poll(NOW).then(() => broker.producer()), BrokerUnavailableError);
   await assertRejects(() => broker.close(), BrokerUnavailableError);
+});
+
+Deno.test("journal: a full disk is heard as one, so that nobody tries again in vain", async () => {
+  const { broker, producer, journal } = await made();
+  journal.failure = new DiskFullError("No space in /var/broker");
+  const outcome = await producer.produce(text("a"));
+  assert(outcome.kind === "unknown" && outcome.error instanceof DiskFullError);
+  assertEquals(outcome.error.message.includes("No space in /var/broker"), true);
+  await assertRejects(() => broker.close(), DiskFullError);
 });
 
 Deno.test("journal: replayed into another cluster it gives the same records", async () => {
