@@ -20,9 +20,12 @@ import { DiskFullError } from "../../lib/base/errors.ts";
 import { stateTable } from "../../lib/operator/state_table.ts";
 import { TaskState } from "../../lib/runtime/state/task_state.ts";
 import type { StateStore, StateStoreProvider } from "../../lib/seams/state_store.ts";
+import { MemoryStateProvider } from "../../lib/adapters/memory/memory_state_provider.ts";
+import { RocksDbStateProvider } from "../../lib/adapters/rocksdb/rocksdb.ts";
 import { GatedStateStore } from "./gated_state_store.ts";
 
-/** The law of task state: whatever happens in whatever order, it reads as a plain map that does the same. */
+// The law of task state: whatever happens in whatever order, it reads as a plain map that does the same, and the store
+// has exactly the commits that were applied before the last flush that went well.
 
 const NARROW = stateTable({ key: utf8(), value: { a: float64(), b: utf8({ nullable: true }) } });
 const WIDE = stateTable({
@@ -45,7 +48,7 @@ const FORMS: readonly Form[] = ["narrow", "wide", "keyed"];
 type Layer = Map<string, number>;
 
 /** One step of a run. */
-export type StateStep =
+type StateStep =
   | { readonly kind: "begin" | "apply" | "abort" | "flush" | "flushDone" | "flushFails" | "reopen" | "look" }
   | { readonly kind: "put"; readonly form: Form; readonly keys: readonly number[]; readonly seed: number }
   | { readonly kind: "delete"; readonly form: Form; readonly key: number }
@@ -58,7 +61,7 @@ const form = fc.constantFrom(...FORMS);
 const seed = fc.integer({ min: 0, max: 40 });
 
 /** Steps in random order. */
-export const stateSteps: fc.Arbitrary<StateStep[]> = fc.array(
+const stateSteps: fc.Arbitrary<StateStep[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("begin" as const) }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("apply" as const) }) },
@@ -79,7 +82,7 @@ export const stateSteps: fc.Arbitrary<StateStep[]> = fc.array(
 const STORE_KEY = { application: "app", subscription: "sub", partition: 0 };
 
 /** Runs steps against state and a plain map. */
-export class StateLaw {
+class StateLaw {
   readonly #provider: StateStoreProvider;
   readonly #keysMax: number;
   #inner!: StateStore;
@@ -134,8 +137,7 @@ export class StateLaw {
         return await this.#endFlush(new DiskFullError("Cannot write: no space left on the device"));
       case "reopen":
         await this.#endFlush(undefined);
-        await this.#reopen();
-        return await this.#look();
+        return await this.#reopen();
       case "look":
         return await this.#look();
       case "put":
@@ -337,4 +339,29 @@ const wideValue = (seed: number) => ({
   flag: seed % 3 === 0 ? true : seed % 3 === 1 ? false : null,
   at: seed % 4 === 0 ? null : seed * 1_000 - 20_000,
   raw: new Uint8Array(seed % 6).fill(seed),
+});
+
+const bounds = fc.constantFrom(1, 3, 1_000_000);
+
+Deno.test("TaskState reads as a map through commits, aborts, flushes that fail and reopening", async () => {
+  await fc.assert(
+    fc.asyncProperty(stateSteps, bounds, async (steps, keysMax) => {
+      await new StateLaw(new MemoryStateProvider({ isKept: true }), keysMax).run(steps);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("TaskState on RocksDB reads as a map, too", async () => {
+  await fc.assert(
+    fc.asyncProperty(stateSteps, bounds, async (steps, keysMax) => {
+      const directory = await Deno.makeTempDir({ prefix: "turbine-state-law-" });
+      try {
+        await new StateLaw(new RocksDbStateProvider(directory), keysMax).run(steps);
+      } finally {
+        await Deno.remove(directory, { recursive: true });
+      }
+    }),
+    { numRuns: 25 },
+  );
 });
