@@ -1,0 +1,190 @@
+/**
+ * The kafkajs adapter when connections break: a proxy in front of a real Kafka loses requests, replies and connections.
+ * Runs when TURBINE_TEST_KAFKA names a broker (`host:port`).
+ */
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { BrokerTimeoutError, BrokerUnavailableError, OffsetOutOfRangeError } from "../../lib/base/errors.ts";
+import { KafkajsBroker } from "../../lib/adapters/kafkajs/kafkajs_broker.ts";
+import { processEnvironment } from "../../lib/adapters/kafkajs/process_environment.ts";
+import type { CommittedPosition, Consumer, RebalanceListener } from "../../lib/seams/broker.ts";
+import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
+import { type ReadRow, recordsOf, rowsOf } from "../record_rows.ts";
+import { KafkaProxy } from "./kafka_proxy.ts";
+
+const PRODUCE = 0;
+const FETCH = 1;
+const OFFSET_COMMIT = 8;
+const HEARTBEAT = 12;
+const PATIENCE_MS = 20_000;
+
+const isGranted = Deno.permissions.querySync({ name: "env", variable: "TURBINE_TEST_KAFKA" }).state === "granted";
+const ADDRESS = isGranted ? Deno.env.get("TURBINE_TEST_KAFKA") : undefined;
+
+/** A topic on a broker behind a proxy. */
+class Scene {
+  readonly topic = `faults-${crypto.randomUUID()}`;
+  readonly groupId = `${this.topic}-group`;
+  readonly proxy: KafkaProxy;
+  readonly broker: KafkajsBroker;
+
+  constructor(address: string) {
+    this.proxy = new KafkaProxy(address);
+    const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20, requestTimeoutMs: 2_000 };
+    this.broker = new KafkajsBroker({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
+  }
+
+  /** A member that has its assignment. */
+  async member(listener: RebalanceListener = new Witness(), sessionTimeoutMs = 30_000): Promise<Consumer> {
+    const consumer = await this.broker.consumer({ groupId: this.groupId, sessionTimeoutMs });
+    await consumer.subscribe([this.topic], listener);
+    await eventually(async () => {
+      await consumer.poll({ ...PLENTY, maxRecords: 1, timeoutMs: 10 });
+      return consumer.assignment().length > 0;
+    });
+    return consumer;
+  }
+
+  /** Polls until something holds; what may be tried again is. */
+  async pollUntil(consumer: Consumer, isDone: (rows: readonly ReadRow[]) => boolean): Promise<ReadRow[]> {
+    const rows: ReadRow[] = [];
+    await eventually(async () => {
+      try {
+        for (const slab of await consumer.poll({ ...PLENTY, timeoutMs: 50 })) rows.push(...rowsOf(slab));
+      } catch (error) {
+        if (!(error instanceof BrokerUnavailableError)) throw error;
+      }
+      return isDone(rows);
+    });
+    return rows;
+  }
+}
+
+function at(topic: string, offset: bigint): CommittedPosition {
+  return { topic, partition: 0, offset, leaderEpoch: -1, metadata: "" };
+}
+
+async function eventually(attempt: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + PATIENCE_MS;
+  while (!await attempt()) {
+    if (performance.now() > endMs) throw new Error("waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function faultTest(name: string, run: (scene: Scene) => Promise<void>): void {
+  if (ADDRESS === undefined) return;
+  Deno.test(`kafkajs: ${name}`, async () => {
+    const scene = new Scene(ADDRESS);
+    try {
+      const admin = await scene.broker.admin();
+      await admin.createTopics([{ topic: scene.topic, partitions: 1 }]);
+      await run(scene);
+    } finally {
+      scene.proxy.fate = () => "pass";
+      await scene.broker.close();
+      await scene.proxy.close();
+    }
+  });
+}
+
+if (ADDRESS === undefined) console.log("cannot: kafkajs under faults: TURBINE_TEST_KAFKA is not set to host:port");
+
+for (const fate of ["reply-lost", "silent"] as const) {
+  faultTest(
+    `produce() whose reply is ${fate} is unknown, and the records may be there`,
+    async ({ broker, proxy, topic }) => {
+      const producer = await broker.producer();
+      proxy.fate = (apiKey) => apiKey === PRODUCE ? fate : "pass";
+      const outcome = await producer.produce({ topic, records: recordsOf(["a"]) });
+      assertEquals(outcome.kind, "unknown");
+      assert(outcome.kind === "unknown");
+      assertInstanceOf(outcome.error, BrokerTimeoutError);
+      proxy.fate = () => "pass";
+      const [found] = await (await broker.admin()).offsets([{ topic, partition: 0 }]);
+      assertEquals(found!.logEnd, 1n);
+      assertEquals((await producer.produce({ topic, records: recordsOf(["b"]) })).kind, "applied");
+    },
+  );
+
+  faultTest(`commit() whose reply is ${fate} is unknown, and the offset may be there`, async (scene) => {
+    const { proxy, topic } = scene;
+    const consumer = await scene.member();
+    proxy.fate = (apiKey) => apiKey === OFFSET_COMMIT ? fate : "pass";
+    const outcome = await consumer.commit([at(topic, 7n)], consumer.groupMetadata());
+    assertEquals(outcome.kind, "unknown");
+    proxy.fate = () => "pass";
+    assertEquals((await consumer.committed([{ topic, partition: 0 }], { isStable: true }))[0]!.offset, 7n);
+    const again = await consumer.commit([at(topic, 8n)], consumer.groupMetadata());
+    assertEquals(again.kind, "applied");
+  });
+}
+
+faultTest("produce() whose request is lost is unknown too, and nothing is there", async ({ broker, proxy, topic }) => {
+  const producer = await broker.producer();
+  proxy.fate = (apiKey) => apiKey === PRODUCE ? "request-lost" : "pass";
+  assertEquals((await producer.produce({ topic, records: recordsOf(["a"]) })).kind, "unknown");
+  proxy.fate = () => "pass";
+  const [found] = await (await broker.admin()).offsets([{ topic, partition: 0 }]);
+  assertEquals(found!.logEnd, 0n);
+});
+
+faultTest("a member reads on without holes and keeps its generation when connections are cut", async (scene) => {
+  const { broker, proxy, topic } = scene;
+  const witness = new Witness();
+  const consumer = await scene.member(witness);
+  const { generation } = consumer.groupMetadata();
+  const producer = await broker.producer();
+  const expected: string[] = [];
+  const rows: ReadRow[] = [];
+  for (let round = 0; round < 8; round++) {
+    const values = [`${round}a`, `${round}b`];
+    // A lost reply would make it open whether the records are there.
+    await eventually(async () => (await producer.produce({ topic, records: recordsOf(values) })).kind === "applied");
+    expected.push(...values);
+    proxy.cut();
+    rows.push(...await scene.pollUntil(consumer, (found) => rows.length + found.length >= expected.length));
+  }
+  // After a cut the first attempt to produce may be unknown: its records then stand twice, but never fewer times.
+  const seen = rows.map(({ value }) => value!);
+  assertEquals([...new Set(seen)], expected);
+  assertEquals(rows.map(({ offset }) => offset), rows.map((_, i) => i));
+  assertEquals(consumer.groupMetadata().generation, generation);
+  assertEquals(witness.events, ["assigned 0"]);
+});
+
+faultTest("a poll whose fetch is lost is to be tried again, and loses nothing", async (scene) => {
+  const { broker, proxy, topic } = scene;
+  const consumer = await scene.member();
+  let losses = 3;
+  proxy.fate = (apiKey) => apiKey === FETCH && losses-- > 0 ? "reply-lost" : "pass";
+  await (await broker.producer()).produce({ topic, records: recordsOf(["a", "b"]) });
+  const rows = await scene.pollUntil(consumer, ({ length }) => length >= 2);
+  assertEquals(rows.map(({ value }) => value), ["a", "b"]);
+});
+
+faultTest("a member that cannot reach its group for a session is told that its partitions are lost", async (scene) => {
+  const witness = new Witness();
+  const consumer = await scene.member(witness, 1_500);
+  scene.proxy.fate = (apiKey) => apiKey === HEARTBEAT ? "request-lost" : "pass";
+  await scene.pollUntil(consumer, () => witness.count("lost") > 0);
+  assertEquals(witness.events.slice(0, 2), ["assigned 0", "lost 0"]);
+  scene.proxy.fate = () => "pass";
+  await scene.pollUntil(consumer, () => consumer.assignment().length === 1);
+});
+
+faultTest("an error of the position is not hidden by connections that break", async (scene) => {
+  const consumer = await scene.member();
+  consumer.seek({ topic: scene.topic, partition: 0 }, 500n);
+  scene.proxy.cut();
+  await assertRejects(() => scene.pollUntil(consumer, () => false), OffsetOutOfRangeError);
+});
+
+faultTest("close() ends in time when the broker does not answer", async (scene) => {
+  const witness = new Witness();
+  const consumer = await scene.member(witness);
+  scene.proxy.fate = () => "silent";
+  const beganMs = performance.now();
+  await consumer.close();
+  assert(performance.now() - beganMs < PATIENCE_MS);
+  assertEquals(witness.events, ["assigned 0", "revoked 0"]);
+});
