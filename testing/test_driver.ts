@@ -157,7 +157,9 @@ export class TestDriver implements AsyncDisposable {
 
   /** Puts records into a topic; resolves when the broker has them. */
   send<S extends Columns>(topic: Topic<S>, rows: readonly RowOf<NoInfer<S>>[]): Promise<void> {
-    const sent = this.#sending.then(() => this.#drive(produceTo(this.broker, topic, rows)));
+    const sent = this.#sending.then(() =>
+      this.#drive(produceTo(rows, { topic, broker: this.broker, clock: this.clock }))
+    );
     this.#sending = sent.catch(() => undefined);
     return sent;
   }

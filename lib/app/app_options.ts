@@ -131,7 +131,7 @@ function checkPlace(subject: string, name: string, value: unknown): void {
 export function checkAppOptions(application: string, options: TurbineOptions): void {
   checkName("app", application);
   const subject = `app '${application}'`;
-  checkOptions(subject, options, { rules: RULES, planned: PLANNED });
+  checkOptions(options, { subject, rules: RULES, planned: PLANNED });
   for (const name of ["broker", "state", "checkpoints"] as const) {
     if (options[name] !== undefined) checkPlace(subject, name, options[name]);
   }

@@ -102,19 +102,23 @@ Deno.test("a wrong value from the environment names its variable", () => {
 Deno.test("an unknown scheme names the import that provides it, and one not built yet what to use instead", () => {
   const more = { adapters: [], environment: undefined as never };
   assertThrows(
-    () => resolveLocation("state", "rocksdb:./s", more),
+    () => resolveLocation({ kind: "state", place: "rocksdb:./s" }, more),
     TypeError,
     "imported from @turbine/turbine/rocksdb",
   );
   assertThrows(
-    () => resolveLocation("broker", "kafkajs://h:1", more),
+    () => resolveLocation({ kind: "broker", place: "kafkajs://h:1" }, more),
     TypeError,
     "imported from @turbine/turbine/kafkajs",
   );
   assertThrows(
-    () => resolveLocation("broker", "kafka://h:1", more),
+    () => resolveLocation({ kind: "broker", place: "kafka://h:1" }, more),
     TypeError,
     "not available in this release, use kafkajs:",
   );
-  assertThrows(() => resolveLocation("checkpoints", "ftp:x", more), TypeError, "current value is 'ftp:x'");
+  assertThrows(
+    () => resolveLocation({ kind: "checkpoints", place: "ftp:x" }, more),
+    TypeError,
+    "current value is 'ftp:x'",
+  );
 });

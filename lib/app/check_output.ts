@@ -12,7 +12,7 @@ export function checkOutput(
   parts: { readonly input: Topic; readonly operator: Operator; readonly publishTo: Topic | null },
 ): void {
   const { input, operator, publishTo } = parts;
-  if (input.codec.isInferred) return;
+  if (input.codec.isInferred || operator.isOutputUnknown === true) return;
   const output = operator.schema(input.schema);
   if (publishTo === null) {
     throw new TypeError(
@@ -36,7 +36,7 @@ export function checkOutput(
     }
     if (found.nullable && !wanted.nullable) {
       throw new TypeError(
-        `${problem} column '${name}' of topic '${publishTo.name}' takes no nulls but may be null: use coalesce() or where(), or declare it nullable: current value is nullable`,
+        `${problem} column '${name}' of topic '${publishTo.name}' takes no nulls but may be null: use ifNull() or where(), or declare it nullable: current value is nullable`,
       );
     }
   }

@@ -28,15 +28,13 @@ function factoryOf(adapter: Adapter, kind: LocationKind): Factory<Broker | State
 /**
  * Opens what a location string names, by the scheme of one of the adapters; objects are taken as they are.
  *
- * @param kind Which option.
- * @param place An adapter's object or `scheme:...`.
+ * @param location Which option, and its value: an adapter's object or `scheme:...`.
  * @param more Adapters (the user's win over the built-in ones) and the environment they may use.
  * @returns The broker, state store provider or blob store.
  * @throws {TypeError} when no adapter has the scheme; the message names the import that provides it.
  */
 export function resolveLocation<T extends Broker | StateStoreProvider | BlobStore>(
-  kind: LocationKind,
-  place: T | string,
+  { kind, place }: { readonly kind: LocationKind; readonly place: T | string },
   more: { readonly adapters: readonly Adapter[]; readonly environment: Environment },
 ): T {
   if (typeof place !== "string") return place;

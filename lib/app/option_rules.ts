@@ -29,22 +29,21 @@ export function show(value: unknown): string {
 /**
  * Checks an options object against its rules.
  *
- * @param subject What is being made, for messages: `subscription 'readings'`.
  * @param given What the user passed.
- * @param more Rules by option name, planned options with the reason they are refused, and where the values come from.
+ * @param more What is being made, for messages (`subscription 'readings'`), rules by option name, planned options with the reason they are refused, and where the values come from.
  * @throws {TypeError} when an option is unknown, not built yet, or of another type.
  * @throws {RangeError} when a number is out of range.
  */
 export function checkOptions(
-  subject: string,
   given: object,
   more: {
+    readonly subject: string;
     readonly rules: Readonly<Record<string, OptionRule>>;
     readonly planned: PlannedOptions;
     readonly source?: string;
   },
 ): void {
-  const { rules, planned, source = "" } = more;
+  const { subject, rules, planned, source = "" } = more;
   for (const [name, value] of Object.entries(given)) {
     const problem = `Cannot create ${subject} as`;
     if (Object.hasOwn(planned, name)) {

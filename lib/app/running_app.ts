@@ -1,4 +1,3 @@
-import type { BlobStore } from "../seams/blob_store.ts";
 import type { PartitionOffsets } from "../seams/broker.ts";
 import type { Batch, Columns, RowOf } from "../columns/schema.ts";
 import { asTopic } from "../operator/topic.ts";
@@ -6,7 +5,7 @@ import type { Topic } from "../operator/operator.ts";
 import type { RunnerParts, TaskStatus } from "../runtime/runner_parts.ts";
 import type { SubscriptionRunner } from "../runtime/subscription_runner.ts";
 import type { ResolvedOptions } from "./app_options.ts";
-import { produceTo } from "./produce_to.ts";
+import { AppProducer } from "./app_producer.ts";
 import { type ReadOptions, TopicReader } from "./topic_reader.ts";
 
 /** What the parts of a running app are doing. */
@@ -25,6 +24,9 @@ export interface TopicOffsets extends PartitionOffsets {
   readonly committed: bigint | undefined;
 }
 
+/** How long a close without commit may take once an orderly one has run out of time, in milliseconds. */
+const DIRTY_CLOSE_MS = 1_000;
+
 /** A started app: what runs, and how to stop it. */
 export class RunningApp implements AsyncDisposable {
   /** Resolved options with their sources. */
@@ -33,9 +35,12 @@ export class RunningApp implements AsyncDisposable {
   readonly #runners: readonly SubscriptionRunner[];
   readonly #parts: RunnerParts;
   readonly #owned: readonly { close(): Promise<void> }[];
-  readonly #blobs: BlobStore;
+  readonly #producer: AppProducer;
   readonly #readers = new Set<TopicReader<Columns>>();
+  readonly #end = new AbortController();
+  readonly #ended: Promise<void>;
   #closed: Promise<void> | undefined;
+  #isClosed = false;
 
   /** @param parts What was opened for it; made by `Turbine.start()`. @ignore */
   constructor(
@@ -45,15 +50,16 @@ export class RunningApp implements AsyncDisposable {
       parts: RunnerParts;
       options: ResolvedOptions;
       owned: readonly { close(): Promise<void> }[];
-      blobs: BlobStore;
     },
   ) {
     this.#name = parts.name;
     this.#runners = parts.runners;
     this.#parts = parts.parts;
     this.#owned = parts.owned;
-    this.#blobs = parts.blobs;
+    this.#producer = new AppProducer(parts.parts);
     this.options = parts.options;
+    const { signal } = this.#end;
+    this.#ended = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   }
 
   /** Joins the groups; made by `Turbine.start()`. @ignore */
@@ -61,7 +67,7 @@ export class RunningApp implements AsyncDisposable {
     try {
       for (const runner of this.#runners) await runner.start();
     } catch (error) {
-      await Promise.allSettled(this.#runners.map((runner) => runner.close({ isDirty: true })));
+      await this.close({ isDirty: true });
       throw error;
     }
   }
@@ -73,8 +79,12 @@ export class RunningApp implements AsyncDisposable {
 
   /** Resolves when a subscription has stopped by itself or all have been closed; never rejects. */
   get ended(): Promise<void> {
-    if (this.#runners.length === 0) return Promise.resolve();
-    return Promise.race(this.#runners.map((runner) => runner.ended));
+    return Promise.race([this.#ended, ...this.#runners.map((runner) => runner.ended)]);
+  }
+
+  /** Whether it has been closed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** What each subscription is doing. */
@@ -94,7 +104,7 @@ export class RunningApp implements AsyncDisposable {
     topic: Topic<S> | string,
     rows: readonly RowOf<NoInfer<S>>[] | Batch<NoInfer<S>>,
   ): Promise<void> {
-    await produceTo(this.#parts.broker, asTopic(topic), rows);
+    await this.#producer.produce(asTopic(topic), rows);
   }
 
   /**
@@ -116,7 +126,12 @@ export class RunningApp implements AsyncDisposable {
    */
   reader<S extends Columns>(topic: Topic<S> | string, options: ReadOptions = {}): TopicReader<S> {
     const { broker, environment } = this.#parts;
-    const reader = new TopicReader(asTopic(topic), { open: () => Promise.resolve(broker), environment, options });
+    const reader: TopicReader<S> = new TopicReader(asTopic(topic), {
+      open: () => Promise.resolve(broker),
+      environment,
+      options,
+      onClosed: () => void this.#readers.delete(reader as unknown as TopicReader<Columns>),
+    });
     this.#readers.add(reader as unknown as TopicReader<Columns>);
     return reader;
   }
@@ -152,27 +167,47 @@ export class RunningApp implements AsyncDisposable {
    * @param options `isDirty`: commit and flush nothing.
    */
   close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
-    return this.#closed ??= this.#close(options.isDirty === true);
+    const isDirty = options.isDirty === true;
+    // An orderly close that is under way is cut short.
+    if (isDirty && this.#closed !== undefined) { for (const runner of this.#runners) void runner.close({ isDirty }); }
+    return this.#closed ??= this.#close(isDirty);
   }
 
   async #close(isDirty: boolean): Promise<void> {
     const { clock, observer } = this.#parts.environment;
-    const closing = Promise.all(this.#runners.map((runner) => runner.close({ isDirty })));
+    const closeRunners = async (how: { isDirty: boolean }) => {
+      await Promise.all(this.#runners.map((runner) => runner.close(how)));
+    };
     const finished = new AbortController();
-    const timeout = clock.sleep(this.options.closeTimeoutMs, finished.signal).then(() => "timeout" as const);
-    if (await Promise.race([closing.then(() => "closed" as const), timeout]) === "timeout") {
-      observer.log(
-        "error",
-        `Cannot close app '${this.#name}' within ${this.options.closeTimeoutMs} ms; closing without a commit`,
-        { app: this.#name },
-      );
-      const dirty = Promise.all(this.#runners.map((runner) => runner.close({ isDirty: true })));
-      await Promise.race([dirty, clock.sleep(this.options.closeTimeoutMs)]);
+    const within = async (work: Promise<void>, ms: number): Promise<boolean> => {
+      const timeout = clock.sleep(ms, finished.signal).then(() => false);
+      return await Promise.race([work.then(() => true), timeout]);
+    };
+    const { closeTimeoutMs } = this.options;
+    if (isDirty || !await within(closeRunners({ isDirty }), closeTimeoutMs)) {
+      if (!isDirty) {
+        const message = `Cannot close app '${this.#name}' within ${closeTimeoutMs} ms; closing without a commit`;
+        observer.log("error", message, { app: this.#name });
+      }
+      await within(closeRunners({ isDirty: true }), DIRTY_CLOSE_MS);
     }
+    // What is left may wait for a broker that does not answer.
+    await within(this.#closeRest(), DIRTY_CLOSE_MS);
     finished.abort();
-    for (const reader of this.#readers) await reader.close().catch(() => undefined);
-    for (const each of this.#owned) await each.close();
-    await this.#blobs.close();
+    this.#isClosed = true;
+    this.#end.abort();
+  }
+
+  async #closeRest(): Promise<void> {
+    const rest = [this.#producer, ...this.#readers, ...this.#owned];
+    for (const each of rest) {
+      try {
+        await each.close();
+      } catch (error) {
+        const { message } = error as Error;
+        this.#parts.environment.observer.log("error", `A part of app '${this.#name}' could not be closed: ${message}`);
+      }
+    }
   }
 
   /** Same as {@linkcode RunningApp.close}. */

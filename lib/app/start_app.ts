@@ -26,6 +26,8 @@ export interface AppDefinition {
   readonly environment: Environment;
   /** A broker that is open already and that the app does not close. */
   readonly openBroker?: Broker;
+  /** Part of the transactional ids; unique among running instances. @default the instance id, else chosen here */
+  readonly transactionInstance?: string;
 }
 
 /**
@@ -40,14 +42,16 @@ export interface AppDefinition {
 export async function startApp(definition: AppDefinition): Promise<RunningApp> {
   const { name, subscriptions, options, environment } = definition;
   const more = { adapters: [...options.adapters, ...BUILT_IN_ADAPTERS], environment };
-  const state = resolveLocation<StateStoreProvider>("state", options.state, more);
-  const blobs = resolveLocation<BlobStore>("checkpoints", options.checkpoints, more);
-  const broker = definition.openBroker ?? resolveLocation<Broker>("broker", options.broker, more);
+  const state = resolveLocation<StateStoreProvider>({ kind: "state", place: options.state }, more);
+  const blobs = resolveLocation<BlobStore>({ kind: "checkpoints", place: options.checkpoints }, more);
+  const broker = definition.openBroker ?? resolveLocation<Broker>({ kind: "broker", place: options.broker }, more);
   const ownsBroker = definition.openBroker === undefined && typeof options.broker === "string";
   const opened: { close(): Promise<void> }[] = [];
+  if (typeof options.checkpoints === "string") opened.push(blobs);
+  if (ownsBroker) opened.push(broker);
   try {
     await openBroker(broker);
-    if (ownsBroker) opened.push(broker);
+    checkGuarantees(name, broker, subscriptions);
     const admin = await broker.admin();
     opened.push(admin);
     const topics = await describeTopics(broker, admin, subscriptions);
@@ -60,9 +64,10 @@ export async function startApp(definition: AppDefinition): Promise<RunningApp> {
       blobs,
       environment,
       valueCodec: options.stateCodec ?? jsonValues(),
+      ensureTopic: topicCreator(broker, admin, topics),
       options: {
         instanceId: options.instanceId,
-        transactionInstance: options.instanceId ??
+        transactionInstance: definition.transactionInstance ?? options.instanceId ??
           (broker.capabilities.createsTopics ? "local" : randomId(environment.random)),
         checkpointIntervalMs: options.checkpointIntervalMs,
         retainedCheckpoints: options.retainedCheckpoints,
@@ -78,8 +83,7 @@ export async function startApp(definition: AppDefinition): Promise<RunningApp> {
       runners,
       parts,
       options,
-      owned: [admin, ...(ownsBroker ? [broker] : [])],
-      blobs,
+      owned: opened.splice(0).reverse(),
     });
     await app.start();
     return app;
@@ -99,6 +103,36 @@ export async function openBroker(broker: Broker): Promise<void> {
     }
     throw error;
   }
+}
+
+/** Exactly-once is a promise that the broker has to keep with us. */
+function checkGuarantees(name: string, broker: Broker, subscriptions: readonly SubscriptionSpec[]): void {
+  if (broker.capabilities.isTransactional) return;
+  const refused = subscriptions.find((each) => each.settings.processingGuarantee === "exactly-once");
+  if (refused === undefined) return;
+  throw new TypeError(
+    `Cannot start app '${name}' as subscription '${refused.name}' is exactly-once and the broker at ${broker.location} has no transactions: current value is 'exactly-once'`,
+  );
+}
+
+/** Creates topics that are first heard of while the app runs, each asked for once. */
+function topicCreator(
+  broker: Broker,
+  admin: BrokerAdmin,
+  topics: ReadonlyMap<string, TopicDescription>,
+): (topic: Topic) => Promise<void> {
+  const asked = new Map<string, Promise<void>>();
+  return (topic) => {
+    const { name, partitions } = topic;
+    if (topics.has(name) || !(broker.capabilities.createsTopics || topic.createTopics)) return Promise.resolve();
+    let done = asked.get(name);
+    if (done === undefined) {
+      done = admin.createTopics([{ topic: name, partitions }]);
+      asked.set(name, done);
+      done.catch(() => asked.delete(name));
+    }
+    return done;
+  };
 }
 
 /** Creates what may be created, then describes all topics of the subscriptions. */

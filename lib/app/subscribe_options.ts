@@ -90,7 +90,7 @@ export function resolveSubscribeOptions<O extends Columns, T extends StateTables
 ): SubscriptionSettings {
   const { name = inputTopic.replaceAll(".", "-"), state = {}, deadLetter = `${inputTopic}.dead-letter` } = options;
   const subject = `subscription '${name}'`;
-  checkOptions(subject, options, { rules: RULES, planned: PLANNED });
+  checkOptions(options, { subject, rules: RULES, planned: PLANNED });
   checkName("subscription", name);
   checkTopicName(deadLetter);
   for (const [table, definition] of Object.entries(state as StateTables)) {

@@ -1,4 +1,4 @@
-import { BrokerTimeoutError } from "../base/errors.ts";
+import { BrokerTimeoutError, UnknownTopicError } from "../base/errors.ts";
 import { rows as rowsOf } from "../columns/rows.ts";
 import type { Batch, Columns, RowOf } from "../columns/schema.ts";
 import type { Topic } from "../operator/operator.ts";
@@ -35,6 +35,7 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
   readonly #timeoutMs: number;
   readonly #open: () => Promise<Broker>;
   readonly #environment: Environment;
+  readonly #onClosed: () => void;
   readonly #positions = new Map<number, bigint>();
   #consumer: Consumer | undefined;
   #admin: BrokerAdmin | undefined;
@@ -45,18 +46,25 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
    */
   constructor(
     topic: Topic<S>,
-    more: { readonly open: () => Promise<Broker>; readonly environment: Environment; readonly options: ReadOptions },
+    more: {
+      readonly open: () => Promise<Broker>;
+      readonly environment: Environment;
+      readonly options: ReadOptions;
+      readonly onClosed?: () => void;
+    },
   ) {
     this.#topic = topic;
     this.#open = more.open;
     this.#environment = more.environment;
+    this.#onClosed = more.onClosed ?? (() => {});
     this.#from = more.options.from ?? "earliest";
     this.#timeoutMs = more.options.timeoutMs ?? 30_000;
   }
 
   /**
-   * All rows since the last call as objects.
+   * All rows since the last call as objects; none while the topic does not exist on a broker that creates topics.
    *
+   * @throws {UnknownTopicError} when the topic does not exist on another broker.
    * @throws {BrokerTimeoutError} when the broker does not deliver what its log holds.
    */
   async rows(): Promise<RowOf<S>[]> {
@@ -68,10 +76,12 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
   /**
    * All batches since the last call.
    *
+   * @throws {UnknownTopicError} when the topic does not exist on a broker that does not create topics.
    * @throws {BrokerTimeoutError} when the broker does not deliver what its log holds.
    */
   async *batches(): AsyncIterableIterator<Batch<S>> {
     const consumer = this.#consumer ??= await this.#join();
+    if (consumer === undefined) return;
     const decoder = this.#topic.codec.decoder();
     const ends = new Map((await this.#admin!.offsets(this.#partitions())).map((each) => [each.partition, each.logEnd]));
     const deadlineMs = this.#environment.clock.monotonicMs() + this.#timeoutMs;
@@ -101,6 +111,7 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
     const consumer = this.#consumer, admin = this.#admin;
     this.#consumer = undefined;
     this.#admin = undefined;
+    this.#onClosed();
     await consumer?.close();
     await admin?.close();
   }
@@ -114,13 +125,18 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
     return [...this.#positions.keys()].map((partition) => ({ topic: this.#topic.name, partition }));
   }
 
-  async #join(): Promise<Consumer> {
+  async #join(): Promise<Consumer | undefined> {
     const broker = await this.#open();
     const { name } = this.#topic;
     const admin = this.#admin ??= await broker.admin();
     const [description] = await admin.describeTopics([name]);
-    const count = description?.partitions ?? 0;
-    const all = Array.from({ length: count }, (_, partition) => ({ topic: name, partition }));
+    if (description === undefined) {
+      if (broker.capabilities.createsTopics) return undefined;
+      throw new UnknownTopicError(`Cannot read topic '${name}' as it does not exist at ${broker.location}`, {
+        context: { topic: name, broker: broker.location },
+      });
+    }
+    const all = Array.from({ length: description.partitions }, (_, partition) => ({ topic: name, partition }));
     const starts = await this.#starts(admin, all);
     for (const { partition, offset } of starts) this.#positions.set(partition, offset);
     const consumer = await broker.consumer({ groupId: `turbine-reader-${randomId(this.#environment.random)}` });

@@ -10,6 +10,7 @@ import { asOperator } from "../operators/as_operator.ts";
 import type { SubscriptionSpec } from "../runtime/subscription_spec.ts";
 import type { Environment } from "../seams/adapter.ts";
 import type { Broker } from "../seams/broker.ts";
+import type { Clock } from "../seams/clock.ts";
 import {
   checkAppOptions,
   ENVIRONMENT_NAMES,
@@ -62,6 +63,7 @@ export class Turbine {
   readonly #given: TurbineOptions;
   readonly #subscriptions: SubscriptionSpec[] = [];
   #running: RunningApp | undefined;
+  #isStarting = false;
   /** A `memory:` broker lives as long as the app, so that what was produced before the start is there. */
   #memoryBroker: Broker | undefined;
 
@@ -79,7 +81,12 @@ export class Turbine {
 
   /** Options as far as the constructor decides them, or as the running app resolved them. */
   get options(): ResolvedOptions {
-    return this.#running?.options ?? resolveOptions(this.name, { constructorOptions: this.#given });
+    return this.#active?.options ?? resolveOptions(this.name, { constructorOptions: this.#given });
+  }
+
+  /** The running app, unless it has been closed. */
+  get #active(): RunningApp | undefined {
+    return this.#running?.isClosed === false ? this.#running : undefined;
   }
 
   /** The subscriptions so far. */
@@ -105,7 +112,7 @@ export class Turbine {
     const topic = asTopic(input) as Topic;
     const settings = resolveSubscribeOptions(topic.name, options);
     const problem = `Cannot create subscription '${settings.name}' as`;
-    if (this.#running !== undefined) {
+    if (this.#active !== undefined || this.#isStarting) {
       throw new TypeError(`${problem} the app is running: subscribe before start() or run()`);
     }
     if (this.#subscriptions.some((each) => each.name === settings.name)) {
@@ -139,16 +146,19 @@ export class Turbine {
    * @throws {UnknownTopicError} when a topic is missing and may not be created.
    */
   async start(overrides: RunOverrides = {}): Promise<RunningApp> {
-    if (this.#running !== undefined) {
+    if (this.#active !== undefined || this.#isStarting) {
       throw new TypeError(`Cannot start app '${this.name}' as it is running: close it first`);
     }
-    const variables = Object.fromEntries(
-      Object.values(ENVIRONMENT_NAMES).map((name) => [name, environmentVariable(name)]),
-    );
-    const running = await startApp(this.definition({ variables, overrides }));
-    this.#running = running;
-    running.ended.then(() => running.close()).finally(() => this.#running = undefined);
-    return running;
+    this.#isStarting = true;
+    try {
+      const running = await startApp(this.definition({ variables: environmentVariables(), overrides }));
+      this.#running = running;
+      // A subscription that stops by itself ends the app; close() logs what goes wrong and never rejects.
+      void running.ended.then(() => running.close());
+      return running;
+    } finally {
+      this.#isStarting = false;
+    }
   }
 
   /**
@@ -184,8 +194,9 @@ export class Turbine {
     topic: Topic<S> | string,
     rows: readonly RowOf<NoInfer<S>>[] | Batch<NoInfer<S>>,
   ): Promise<void> {
-    if (this.#running !== undefined) return await this.#running.produce(topic, rows);
-    const { broker, close } = await this.#openBroker();
+    const running = this.#active;
+    if (running !== undefined) return await running.produce(topic, rows);
+    const { broker, clock, close } = await this.#openBroker();
     try {
       const target = asTopic(topic);
       if (broker.capabilities.createsTopics || target.createTopics) {
@@ -193,7 +204,7 @@ export class Turbine {
         await admin.createTopics([{ topic: target.name, partitions: target.partitions }]);
         await admin.close();
       }
-      await produceTo(broker, target, rows);
+      await produceTo(rows, { topic: target, broker, clock });
     } finally {
       await close();
     }
@@ -206,10 +217,10 @@ export class Turbine {
    * @param options Where to begin.
    */
   async read<S extends Columns>(topic: Topic<S> | string, options: ReadOptions = {}): Promise<RowOf<S>[]> {
-    if (this.#running !== undefined) return await this.#running.read(topic, options);
-    const { broker, close } = await this.#openBroker();
+    const running = this.#active;
+    if (running !== undefined) return await running.read(topic, options);
+    const { broker, environment, close } = await this.#openBroker();
     try {
-      const { environment } = this.definition();
       await using reader = new TopicReader(asTopic(topic), {
         open: () => Promise.resolve(broker),
         environment,
@@ -246,19 +257,26 @@ export class Turbine {
     const base = { name: this.name, subscriptions: [...this.#subscriptions], options, environment };
     if (!isMemory) return base;
     const adapters = [...options.adapters, ...BUILT_IN_ADAPTERS];
-    this.#memoryBroker ??= resolveLocation<Broker>("broker", options.broker, { adapters, environment });
+    this.#memoryBroker ??= resolveLocation<Broker>({ kind: "broker", place: options.broker }, {
+      adapters,
+      environment,
+    });
     return { ...base, openBroker: this.#memoryBroker };
   }
 
-  async #openBroker(): Promise<{ broker: Broker; close: () => Promise<void> }> {
-    const variables = Object.fromEntries(
-      Object.values(ENVIRONMENT_NAMES).map((name) => [name, environmentVariable(name)]),
-    );
-    const { options, environment, openBroker: shared } = this.definition({ variables });
+  async #openBroker(): Promise<{ broker: Broker; environment: Environment; clock: Clock; close: () => Promise<void> }> {
+    const { options, environment, openBroker: shared } = this.definition({ variables: environmentVariables() });
     const adapters = [...options.adapters, ...BUILT_IN_ADAPTERS];
-    const broker = shared ?? resolveLocation<Broker>("broker", options.broker, { adapters, environment });
+    const broker = shared ??
+      resolveLocation<Broker>({ kind: "broker", place: options.broker }, { adapters, environment });
     await openBroker(broker);
     const isOurs = shared === undefined && typeof options.broker === "string";
-    return { broker, close: () => isOurs ? broker.close() : Promise.resolve() };
+    const close = () => isOurs ? broker.close() : Promise.resolve();
+    return { broker, environment, clock: environment.clock, close };
   }
+}
+
+/** The environment variables that stand for options; what may not be read counts as unset. */
+function environmentVariables(): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.values(ENVIRONMENT_NAMES).map((name) => [name, environmentVariable(name)]));
 }

@@ -1,39 +1,37 @@
-import type { Data } from "apache-arrow";
+import { hasBit } from "./bitmap.ts";
+import { columnData, float64Values, int32Values, int64Words, validityOf } from "./column_data.ts";
 import type { Batch } from "./schema.ts";
 
 const TWO_32 = 4_294_967_296;
 
 /**
- * A timestamp column as doubles in epoch milliseconds, read through 32-bit halves (no BigInt per row). Null rows give
- * NaN.
+ * A column of instants as doubles in epoch milliseconds, without a BigInt per row. Null rows give NaN.
  *
  * @param batch The batch; slices are honoured.
- * @param column Name of a `timestampMs()` column.
+ * @param column Name of a `timestampMs()` column, or of a numeric one that holds epoch milliseconds (columns of JSON with
+ * an inferred schema have no other).
  * @returns One double for each row.
- * @throws {TypeError} when there is no such column.
+ * @throws {TypeError} when there is no such column, or it is of another type.
  */
 export function timestampsOf(batch: Batch, column: string): Float64Array<ArrayBuffer> {
-  const index = batch.schema.fields.findIndex((field) => field.name === column);
-  const data = batch.data.children[index] as Data | undefined;
-  if (data === undefined) {
-    const names = batch.schema.fields.map((field) => field.name).join(", ");
-    throw new TypeError(
-      `Cannot read timestamps as the batch has no such column, only ${names}: current value is '${column}'`,
-    );
-  }
-  const values = data.values as BigInt64Array;
-  const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+  const data = columnData(batch, column);
   const count = batch.numRows;
   const out = new Float64Array(count);
-  for (let row = 0; row < count; row++) {
-    out[row] = halves[2 * row + 1]! * TWO_32 + (halves[2 * row]! >>> 0);
+  const kind = String(data.type);
+  if (kind === "Timestamp<MILLISECOND>" || kind === "Int64") {
+    const words = int64Words(data);
+    for (let row = 0; row < count; row++) out[row] = words[2 * row + 1]! * TWO_32 + (words[2 * row]! >>> 0);
+  } else if (kind === "Float64") {
+    out.set(float64Values(data).subarray(0, count));
+  } else if (kind === "Int32") {
+    out.set(int32Values(data).subarray(0, count));
+  } else {
+    throw new TypeError(
+      `Cannot read timestamps as column '${column}' must be timestampMs(), or a number of epoch milliseconds: current value is ${kind}`,
+    );
   }
-  if (data.nullCount > 0) {
-    const bitmap = data.nullBitmap;
-    for (let row = 0; row < count; row++) {
-      const bit = row + data.offset;
-      if ((bitmap[bit >> 3]! & (1 << (bit & 7))) === 0) out[row] = NaN;
-    }
-  }
+  const validity = validityOf(data);
+  if (validity === null) return out;
+  for (let row = 0, bit = data.offset; row < count; row++, bit++) if (!hasBit(validity, bit)) out[row] = NaN;
   return out;
 }

@@ -1,14 +1,13 @@
-import { DeserializationError, ProcessingError, RecordError, SerializationError, StreamError } from "../base/errors.ts";
+import { ProcessingError, RecordError, StreamError } from "../base/errors.ts";
 import { InvariantError } from "../base/assert.ts";
-import type { Decoder, RejectedRow } from "../codecs/codec.ts";
+import type { Decoder } from "../codecs/codec.ts";
 import { identityRows, withRowOrigins } from "../columns/row_origins.ts";
 import type { Batch, Columns } from "../columns/schema.ts";
-import { spanBytes } from "../columns/spans.ts";
 import type { InputInfo, Result, Running, Topic } from "../operator/operator.ts";
 import type { Observer } from "../seams/observer.ts";
 import type { CommitOutputs } from "./commit_outputs.ts";
-import { type DeadLetter, deadLetterRequest } from "./dead_letters.ts";
 import { inputTimes } from "./input_times.ts";
+import { type RefusalPlace, RowRefusals } from "./row_refusals.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
 import { type ContextState, TaskContext } from "./task_context.ts";
 import type { InputBatch } from "./task_input.ts";
@@ -22,22 +21,31 @@ export interface BatchTime {
   readonly isReplaying: boolean;
 }
 
-/** Bytes of a refused record that a message shows. */
-const SHOWN_BYTES = 80;
-
-/** Bytes of a record, for people: printable ASCII as it is, everything else as `\xNN`, shortened. */
-export function showBytes(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes.subarray(0, SHOWN_BYTES)) {
-    text += byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return bytes.length > SHOWN_BYTES ? `${text}... (${bytes.length} bytes)` : text;
+/** What a processor is made of. */
+export interface BatchProcessorParts {
+  /** State of the task. */
+  readonly state: ContextState;
+  /** Partition number. */
+  readonly partition: number;
+  /** Sees steps and log lines. */
+  readonly observer: Observer;
+  /** Aborts when the task ends. */
+  readonly signal: AbortSignal;
+  /** Creates a topic that rows are emitted to, where that may be done. */
+  readonly ensureTopic: (topic: Topic) => Promise<void>;
 }
+
+/** A batch, or a moment in which only time passed. */
+type AnyPlace = RefusalPlace & {
+  readonly to: bigint;
+  /** Record timestamp of published rows that have none of their own; unknown before the first record. */
+  timeMs: number | undefined;
+};
+/** A batch. */
+type BatchPlace = AnyPlace & { readonly input: InputBatch };
 
 /** Decodes, runs the subscription's operator, and encodes: one for each task. Keeps no position and commits nothing. */
 export class BatchProcessor {
-  /** Rows handed to the record-error policy since the task began. */
-  rejectedRows = 0;
   readonly #spec: SubscriptionSpec;
   readonly #partition: number;
   readonly #observer: Observer;
@@ -45,16 +53,17 @@ export class BatchProcessor {
   readonly #running: Running;
   readonly #context: TaskContext;
   readonly #publishers = new Map<Topic, TopicPublisher>();
+  readonly #refusals: RowRefusals;
+  readonly #ensureTopic: (topic: Topic) => Promise<void>;
 
   /**
    * @param spec The subscription.
    * @param parts State, signal and observer of the task.
    */
-  constructor(
-    spec: SubscriptionSpec,
-    parts: { state: ContextState; partition: number; observer: Observer; signal: AbortSignal },
-  ) {
+  constructor(spec: SubscriptionSpec, parts: BatchProcessorParts) {
     this.#spec = spec;
+    this.#refusals = new RowRefusals(spec, parts);
+    this.#ensureTopic = parts.ensureTopic;
     this.#partition = parts.partition;
     this.#observer = parts.observer;
     this.#decoder = spec.input.codec.decoder();
@@ -62,6 +71,11 @@ export class BatchProcessor {
     const place = { subscription: spec.name, topic: spec.input.name, partition: parts.partition };
     const input = this.#noRows(0n);
     this.#context = new TaskContext(parts.state, { ...parts, tables: spec.settings.state, place, input });
+  }
+
+  /** Rows handed to the record-error policy since the task began. */
+  get rejectedRows(): number {
+    return this.#refusals.count;
   }
 
   /** Whether the handler has written to the free form of state since the task began. */
@@ -101,24 +115,30 @@ export class BatchProcessor {
       );
     }
     this.#observer.step("batch:decoded", { partition: this.#partition, from: input.from, rows: batch.numRows });
-    if (rejected.length > 0) this.#refuseUndecodable(input, rejected, time.isReplaying, outputs);
+    const { isReplaying } = time;
+    const { from, to } = input;
+    const place: BatchPlace = { input, rows, from, to, isReplaying, outputs, timeMs: time.taskTimeMs };
+    this.#refusals.undecodable(rejected, place);
     if (batch.numRows === 0) return time.taskTimeMs;
-    const times = inputTimes(this.#spec.input, input, { batch, rows, taskTimeMs: time.taskTimeMs });
+    const times = this.#placed(
+      place,
+      () => inputTimes(this.#spec.input, input, { batch, rows, taskTimeMs: time.taskTimeMs }),
+    );
+    const taskTimeMs = times.taskTimes[batch.numRows - 1]!;
+    place.timeMs = taskTimeMs;
     const info: InputInfo = {
       topic: this.#spec.input.name,
       partition: this.#partition,
-      from: input.from,
-      to: input.to,
+      from,
+      to,
       outOfOrdernessMs: this.#spec.input.outOfOrdernessMs,
       ...times,
     };
     const context = this.#begin(info, time);
     withRowOrigins(batch, identityRows(batch.numRows));
-    const result = await this.#guard(input, () => this.#running.process(batch, context));
-    this.#publish(result, time.isReplaying, outputs);
-    this.#refuseRejections(input, rows, time.isReplaying, outputs);
-    const taskTimeMs = times.taskTimes[batch.numRows - 1]!;
-    await this.#advance(input, { taskTimeMs, isReplaying: time.isReplaying }, outputs);
+    await this.#publish(await this.#guard(place, () => this.#running.process(batch, context)), place);
+    await this.#advance(place, taskTimeMs);
+    this.#refusals.rejected(context.takeRejections(), place);
     return taskTimeMs;
   }
 
@@ -134,23 +154,27 @@ export class BatchProcessor {
     time: { taskTimeMs: number; isReplaying: boolean },
     outputs: CommitOutputs,
   ): Promise<void> {
-    this.#begin(this.#noRows(position), { ...time });
-    await this.#advance({ from: position, to: position }, time, outputs);
+    const { taskTimeMs, isReplaying } = time;
+    this.#begin(this.#noRows(position), time);
+    const place = {
+      input: undefined,
+      rows: null,
+      from: position,
+      to: position,
+      isReplaying,
+      outputs,
+      timeMs: taskTimeMs,
+    };
+    await this.#advance(place, taskTimeMs);
   }
 
-  async #advance(
-    place: { from: bigint; to: bigint },
-    time: { taskTimeMs: number; isReplaying: boolean },
-    outputs: CommitOutputs,
-  ): Promise<void> {
+  async #advance(place: AnyPlace, taskTimeMs: number): Promise<void> {
     const running = this.#running;
     if (running.advance === undefined) return;
     const context = this.#context;
-    context.taskTimeMs = time.taskTimeMs;
-    context.watermarkMs = time.taskTimeMs - this.#spec.input.outOfOrdernessMs;
-    context.emitted = [];
-    const result = await this.#guard(place, () => running.advance!(context.watermarkMs!, context));
-    this.#publish(result, time.isReplaying, outputs);
+    context.taskTimeMs = taskTimeMs;
+    context.watermarkMs = taskTimeMs - this.#spec.input.outOfOrdernessMs;
+    await this.#publish(await this.#guard(place, () => running.advance!(context.watermarkMs!, context)), place);
   }
 
   #begin(input: InputInfo, time: BatchTime): TaskContext {
@@ -178,113 +202,69 @@ export class BatchProcessor {
       if (error instanceof InvariantError || (error instanceof StreamError && !(error instanceof RecordError))) {
         throw error;
       }
-      const { name, input } = this.#spec;
-      const where = { topic: input.name, partition: this.#partition, from: place.from, to: place.to };
-      const found = error instanceof Error ? error.message : String(error);
-      throw new ProcessingError(
-        `The handler of subscription '${name}' failed on topic '${input.name}' partition ${this.#partition} offsets ${place.from} to ${place.to}: ${found}`,
-        { cause: error, context: where },
-      );
+      throw this.#failure(place, error instanceof Error ? error.message : String(error), error);
     }
   }
 
-  #publish(result: Result<Columns>, isReplaying: boolean, outputs: CommitOutputs): void {
-    const { publishTo, name } = this.#spec;
+  async #publish(result: Result<Columns>, place: AnyPlace): Promise<void> {
+    const { publishTo } = this.#spec;
     const batches: readonly Batch[] = result === undefined || result === null
       ? []
       : Array.isArray(result)
       ? result
       : [result as Batch];
     for (const batch of batches) {
-      if (batch.numRows === 0) continue;
-      if (publishTo === null) {
-        throw new ProcessingError(
-          `Subscription '${name}' returned a batch but has no 'publishTo': set it, or return nothing`,
-        );
-      }
-      this.#publishTo(publishTo, batch, isReplaying, outputs);
+      this.#checkResult(batch, place);
+      if (batch.numRows > 0) this.#publishTo(publishTo!, batch, place);
     }
-    for (const { topic, batch } of this.#context.emitted) {
-      if (batch.numRows > 0) this.#publishTo(topic, batch, isReplaying, outputs);
+    for (const { topic, batch } of this.#context.takeEmitted()) {
+      if (batch.numRows === 0 || place.isReplaying) continue;
+      if (!this.#publishers.has(topic)) await this.#ensureTopic(topic);
+      this.#publishTo(topic, batch, place);
     }
-    this.#context.emitted = [];
   }
 
-  #publishTo(topic: Topic, batch: Batch, isReplaying: boolean, outputs: CommitOutputs): void {
+  #checkResult(batch: Batch, place: AnyPlace): void {
+    if (typeof batch?.numRows !== "number" || batch.schema === undefined) {
+      throw this.#failure(place, `it must return a RecordBatch, several or nothing: current value is ${batch}`);
+    }
+    if (batch.numRows > 0 && this.#spec.publishTo === null) {
+      throw this.#failure(place, "it returned a batch but has no 'publishTo': set it, or return nothing");
+    }
+  }
+
+  #publishTo(topic: Topic, batch: Batch, place: AnyPlace): void {
+    // What was published once is not published again; what could not be written then was settled then.
+    if (place.isReplaying) return;
     let publisher = this.#publishers.get(topic);
     if (publisher === undefined) this.#publishers.set(topic, publisher = new TopicPublisher(topic));
-    const encoded = publisher.encode(batch);
-    if (encoded.rejected.length > 0) this.#refuseUnwritable(topic, encoded.rejected, isReplaying);
-    if (isReplaying || encoded.request === undefined) return;
+    const { outputs } = place;
+    const encoded = this.#placed(place, () => publisher.encode(batch, place.timeMs));
+    this.#refusals.unwritable(topic, { rejected: encoded.rejected, batch: encoded.all }, place);
+    if (encoded.request === undefined) return;
     outputs.add(encoded.request);
     if (this.#spec.settings.onCommitted !== undefined) {
       outputs.batches.push({ topic: topic.name, batch: encoded.batch });
     }
   }
 
-  #refuseUnwritable(topic: Topic, rejected: readonly RejectedRow[], isReplaying: boolean): void {
-    const first = rejected[0]!;
-    const message = `Cannot write row ${first.row} to topic '${topic.name}': ${first.reason}`;
-    const context = { topic: topic.name, row: first.row, rejectedRows: rejected.length };
-    // A row that was made here has no record to dead-letter: only `skip` drops it.
-    if (this.#spec.settings.onRecordError !== "skip") throw new SerializationError(message, { context });
-    if (!isReplaying) this.rejectedRows += rejected.length;
-    this.#observer.step("batch:rejected", { ...context, reason: first.reason });
-  }
-
-  #refuseUndecodable(
-    input: InputBatch,
-    rejected: readonly RejectedRow[],
-    isReplaying: boolean,
-    outputs: CommitOutputs,
-  ): void {
-    const letters = rejected.map((each) => ({ ...each, offset: input.offsets[each.row]! }));
-    this.#refuse(input, letters, isReplaying, outputs);
-  }
-
-  /** Rows that the handler handed to the policy: row numbers of the decoded batch become rows of the input. */
-  #refuseRejections(input: InputBatch, rows: Int32Array | null, isReplaying: boolean, outputs: CommitOutputs): void {
-    const { rejections } = this.#context;
-    if (rejections.length === 0) return;
-    const letters = rejections.map(({ row, reason }) => {
-      const own = rows === null ? row + input.fromRow : rows[row]!;
-      return { row: own, reason, position: -1, offset: input.offsets[own]! };
-    });
-    this.#context.rejections = [];
-    this.#refuse(input, letters, isReplaying, outputs);
-  }
-
-  #refuse(input: InputBatch, letters: readonly DeadLetter[], isReplaying: boolean, outputs: CommitOutputs): void {
-    const { settings, name, input: topic } = this.#spec;
-    const first = letters[0]!;
-    const context = {
-      topic: topic.name,
-      partition: this.#partition,
-      offset: first.offset,
-      rejectedRows: letters.length,
-    };
-    if (settings.onRecordError === "fail") {
-      const bytes = spanBytes(input.records.values, first.row);
-      const shown = bytes === null ? "null" : showBytes(bytes);
-      throw new DeserializationError(
-        `Cannot read topic '${topic.name}' partition ${this.#partition} offset ${first.offset}: ${first.reason}` +
-          (first.position >= 0 ? ` at byte ${first.position}` : "") +
-          `; mend the producer, or set 'onRecordError' to 'skip' or 'dead-letter': the value is ${shown}`,
-        { context: { ...context, position: first.position, value: shown } },
-      );
+  #placed<T>(place: AnyPlace, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof ProcessingError || error instanceof TypeError) {
+        throw this.#failure(place, error.message, error);
+      }
+      throw error;
     }
-    this.#observer.step("batch:rejected", { ...context, reason: first.reason });
-    if (isReplaying) return;
-    this.rejectedRows += letters.length;
-    if (settings.onRecordError === "skip") return;
-    const { deadLetter: deadLetterTopic } = settings;
-    const source = {
-      records: input.records,
-      topic: topic.name,
-      partition: this.#partition,
-      deadLetterTopic,
-      subscription: name,
-    };
-    outputs.add(deadLetterRequest(letters, source));
+  }
+
+  #failure(place: { from: bigint; to: bigint }, found: string, cause?: unknown): ProcessingError {
+    const { name, input } = this.#spec;
+    const where = { topic: input.name, partition: this.#partition, from: place.from, to: place.to };
+    return new ProcessingError(
+      `The handler of subscription '${name}' failed on topic '${input.name}' partition ${this.#partition} offsets ${place.from} to ${place.to}: ${found}`,
+      { cause, context: where },
+    );
   }
 }

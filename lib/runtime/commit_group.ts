@@ -5,7 +5,6 @@
  * Keeps: I-03 (`apply` when the protocol says so, never before), I-12 and I-14 (the protocol's; a producer is replaced only
  * here), and the fence of each commit is captured at its beginning.
  */
-import { BrokerTimeoutError, FencedError } from "../base/errors.ts";
 import { backoffMs } from "../base/backoff.ts";
 import { applied, notApplied, type Outcome } from "../base/outcome.ts";
 import type { CommitCommand, CommitMode, CommitReplies, CommitResult, GroupReading } from "../core/commit_commands.ts";
@@ -16,10 +15,7 @@ import type { CommittedPosition, Consumer, Producer, TransactionalProducer } fro
 import type { Mutex } from "./mutex.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
-import type { SealedCommit } from "./task.ts";
-
-/** Attempts to get a producer when the group opens. */
-const INITIALIZE_ATTEMPTS = 20;
+import type { SealedCommit } from "./sealed_commit.ts";
 
 /** What the group needs of its runner. */
 export interface CommitHooks {
@@ -27,6 +23,14 @@ export interface CommitHooks {
   readonly exclusive: Mutex;
   /** Every task drops its open commits and goes back to what is committed. Runs inside `exclusive`. */
   rewind(): void;
+}
+
+/** What the group has done so far. */
+export interface CommitCounts {
+  /** Commits that happened. */
+  readonly committed: number;
+  /** Calls of `onCommitted` that failed. */
+  readonly failedHooks: number;
 }
 
 /** The commit group of one subscription in one worker. */
@@ -44,7 +48,11 @@ export class CommitGroup {
   #failure: Error | undefined;
   #openSinceMs: number | undefined;
   #abortedInRow = 0;
+  #abortedSinceMs = 0;
   #notBeforeMs = 0;
+  #committed = 0;
+  #failedHooks = 0;
+  #isAbandoned = false;
 
   /**
    * @param spec The subscription.
@@ -65,27 +73,30 @@ export class CommitGroup {
     return this.#running !== undefined;
   }
 
-  /** Whether the group closed dirty. */
-  get hasFailed(): boolean {
-    return this.#failure !== undefined;
+  /** Why the group closed dirty, if it did. */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
-  /** Gets a producer. With transactions this fences the predecessor and ends its open transaction. */
+  /** What has been done so far. */
+  get counts(): CommitCounts {
+    return { committed: this.#committed, failedHooks: this.#failedHooks };
+  }
+
+  /**
+   * Gets a producer and, after a dirty close, a new protocol; nothing when there is one. With transactions this fences the
+   * predecessor and ends its open transaction, so it is called only by a member that has been given partitions.
+   *
+   * @throws {BrokerError} when the broker gives none now; to be tried again unless its policy is to stop.
+   */
   async open(): Promise<void> {
-    for (let attempt = 1;; attempt++) {
-      const outcome = await this.#initialize();
-      if (outcome.kind === "applied") return;
-      if (attempt === INITIALIZE_ATTEMPTS || errorAction(outcome.error) === "stop-task") throw outcome.error;
-      await this.#pause(attempt);
-    }
-  }
-
-  /** A new producer and a new protocol after a dirty close: the member itself stays. */
-  async heal(): Promise<void> {
     await this.settled();
+    if (this.#failure === undefined && (this.#plain ?? this.#transactional) !== undefined) return;
+    await this.#closeProducer();
+    const outcome = await this.#initialize();
+    if (outcome.kind !== "applied") throw outcome.error;
     this.#failure = undefined;
     this.#protocol = new CommitProtocol(this.#mode);
-    await this.open();
   }
 
   /** Milliseconds until a commit is due; infinite when there is nothing to commit or one is under way. */
@@ -115,14 +126,9 @@ export class CommitGroup {
     this.#run(sealed, hooks);
   }
 
-  /** Resolves when no commit is under way. Never rejects: see {@linkcode CommitGroup.throwIfFailed}. */
+  /** Resolves when no commit is under way. Never rejects: see {@linkcode CommitGroup.failure}. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
-  }
-
-  /** Throws why the group closed dirty, if it did. */
-  throwIfFailed(): void {
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** The partitions are lost: nothing more is committed. */
@@ -140,6 +146,13 @@ export class CommitGroup {
     await this.#closeProducer();
   }
 
+  /** Closes without waiting for a commit that hangs: nothing more is asked of the broker. */
+  abandon(error: Error): void {
+    this.#isAbandoned = true;
+    this.#failure ??= error;
+    void this.#closeProducer();
+  }
+
   #run(sealed: readonly SealedCommit[], hooks: CommitHooks): void {
     this.#running = this.#drive(sealed, hooks).catch((error) => {
       this.#failure ??= error as Error;
@@ -151,6 +164,7 @@ export class CommitGroup {
 
   async #drive(sealed: readonly SealedCommit[], hooks: CommitHooks): Promise<void> {
     for (;;) {
+      if (this.#isAbandoned) return;
       const command = this.#protocol.next();
       if (command.kind === "done") return await this.#ended(command.result, sealed);
       const outcome = await this.#perform(command, sealed, hooks);
@@ -163,11 +177,8 @@ export class CommitGroup {
     if (result.kind === "committed") {
       this.#abortedInRow = 0;
       if (result.isWitnessed) observer.step("commit:resolved-committed", { subscription: this.#spec.name });
-      const batches = sealed.flatMap((each) => each.outputs.batches);
-      if (this.#spec.settings.onCommitted !== undefined && sealed.length > 0) {
-        await this.#spec.settings.onCommitted(batches);
-      }
-      return;
+      this.#committed += 1;
+      return await this.#tellCommitted(sealed);
     }
     if (result.kind === "closed") {
       observer.step("commit:foreign", { subscription: this.#spec.name, reason: result.error.message });
@@ -179,7 +190,28 @@ export class CommitGroup {
     });
     const action = errorAction(result.error);
     if (action === "stop-task" || action === "record-policy" || action === "stop-process") throw result.error;
-    this.#notBeforeMs = clock.monotonicMs() + backoffMs(this.#abortedInRow++, random.uint32());
+    const nowMs = clock.monotonicMs();
+    if (this.#abortedInRow === 0) this.#abortedSinceMs = nowMs;
+    else if (nowMs - this.#abortedSinceMs >= this.#parts.options.taskTimeoutMs) throw result.error;
+    this.#notBeforeMs = nowMs + backoffMs(this.#abortedInRow++, random.uint32());
+  }
+
+  /** A hook that fails does not undo the commit: that has happened. */
+  async #tellCommitted(sealed: readonly SealedCommit[]): Promise<void> {
+    const { onCommitted } = this.#spec.settings;
+    if (onCommitted === undefined || sealed.length === 0) return;
+    try {
+      await onCommitted(sealed.flatMap((each) => each.outputs.batches));
+    } catch (error) {
+      this.#failedHooks += 1;
+      this.#parts.environment.observer.log(
+        "error",
+        `'onCommitted' of subscription '${this.#spec.name}' failed after a commit that has happened: ${
+          error instanceof Error ? error.message : String(error)
+        }`,
+        { subscription: this.#spec.name, failedHooks: this.#failedHooks },
+      );
+    }
   }
 
   /** Does one command. Whatever a seam throws counts as its outcome. */
@@ -324,10 +356,4 @@ export class CommitGroup {
     const { clock, random } = this.#parts.environment;
     await clock.sleep(backoffMs(attempt, random.uint32()));
   }
-}
-
-/** Whether an error of a commit means that joining the group again may help. */
-export function isWorthRejoin(error: unknown): boolean {
-  return error instanceof FencedError || error instanceof BrokerTimeoutError || errorAction(error) === "close-dirty" ||
-    errorAction(error) === "retry";
 }

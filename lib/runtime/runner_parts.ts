@@ -1,4 +1,5 @@
 import type { ValueCodec } from "../codecs/value_codec.ts";
+import type { Topic } from "../operator/operator.ts";
 import type { Environment } from "../seams/adapter.ts";
 import type { BlobStore } from "../seams/blob_store.ts";
 import type { Broker, BrokerAdmin, TopicDescription } from "../seams/broker.ts";
@@ -42,6 +43,8 @@ export interface RunnerParts {
   readonly environment: Environment;
   /** Codec of free-form state. */
   readonly valueCodec: ValueCodec;
+  /** Creates a topic that is not one of `topics`, where that may be done: the broker or the topic says so. */
+  readonly ensureTopic: (topic: Topic) => Promise<void>;
   /** Settings. */
   readonly options: RunnerOptions;
 }

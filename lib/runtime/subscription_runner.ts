@@ -3,26 +3,18 @@
  * tasks, processes batches, and starts commits; a commit runs beside the loop, so that batches of commit k + 1 are
  * processed while commit k is under way.
  *
- * Keeps: I-10 (records reach a task in order and without holes: a seek always drops what was fetched), I-12 (after
- * Fenced or AssignmentLost only closing), I-13 (revoked returns when nothing of the task is in flight), I-25 (bounded
- * rows in flight: past the bound the loop waits for the commit).
+ * Keeps: I-12 (after Fenced or AssignmentLost only closing), I-13 (revoked returns when nothing of the task is in flight),
+ * I-27 (a dirty close waits for nobody). What goes wrong either passes (wait and try again, up to `taskTimeoutMs`),
+ * concerns one task (it is left out), or ends the subscription.
  */
-import { AssignmentLostError, BrokerUnavailableError, OffsetOutOfRangeError } from "../base/errors.ts";
-import { InvariantError } from "../base/assert.ts";
-import { backoffMs } from "../base/backoff.ts";
+import { AssignmentLostError, FencedError, OffsetOutOfRangeError } from "../base/errors.ts";
 import type { Consumer, TopicPartition } from "../seams/broker.ts";
-import { CommitGroup, type CommitHooks, isWorthRejoin } from "./commit_group.ts";
-import { Mutex } from "./mutex.ts";
+import { AssignedTasks } from "./assigned_tasks.ts";
+import { CommitGroup } from "./commit_group.ts";
+import { MemberWork } from "./member_work.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import { groupIdOf, type SubscriptionSpec } from "./subscription_spec.ts";
-import { Task } from "./task.ts";
-
-/** Batches of uncommitted rows in flight before the loop waits for a commit. */
-const IN_FLIGHT_BATCHES = 16;
-/** Batches of fetched rows that wait in a task before its partition is paused. */
-const WAITING_BATCHES = 4;
-/** Longest wait of one poll, in milliseconds: bounds how late time-outs are seen. */
-const POLL_MS_MAX = 100;
+import { closedDirty, isPassing, Stop, Trouble } from "./trouble.ts";
 
 /** Why the loop is to end. */
 type Ending = { readonly isDirty: boolean };
@@ -31,25 +23,33 @@ type Ending = { readonly isDirty: boolean };
 export class SubscriptionRunner {
   readonly #spec: SubscriptionSpec;
   readonly #parts: RunnerParts;
-  readonly #tasks = new Map<number, Task>();
-  readonly #failed = new Map<number, Error>();
-  readonly #processing = new Mutex();
+  readonly #tasks: AssignedTasks;
   readonly #closing = new AbortController();
-  #consumer!: Consumer;
+  readonly #aborted: Promise<void>;
+  readonly #pollTrouble: Trouble;
+  readonly #commitTrouble: Trouble;
+  #consumer: Consumer | undefined;
   #commits!: CommitGroup;
+  #work!: MemberWork;
+  #isJoined = false;
+  #commitsSeen = 0;
   #ending: Ending | undefined;
   #loop: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
-  #rejoins = 0;
-  #unavailableSinceMs: number | undefined;
 
   /**
    * @param spec The subscription.
    * @param parts Broker, stores, clock and settings.
    */
   constructor(spec: SubscriptionSpec, parts: RunnerParts) {
+    const { environment, options } = parts;
     this.#spec = spec;
     this.#parts = parts;
+    this.#tasks = new AssignedTasks(spec, parts);
+    this.#pollTrouble = new Trouble(environment, options.taskTimeoutMs);
+    this.#commitTrouble = new Trouble(environment, options.taskTimeoutMs);
+    const { signal } = this.#closing;
+    this.#aborted = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   }
 
   /** Name of the subscription. */
@@ -74,307 +74,265 @@ export class SubscriptionRunner {
 
   /** What each task is doing. */
   status(): readonly TaskStatus[] {
-    return [...this.#tasks.values()].map((task) => task.status());
+    return this.#tasks.status();
   }
 
   /** Tasks that failed and are no longer processed. */
   failures(): ReadonlyMap<number, Error> {
-    return this.#failed;
+    return this.#tasks.failures;
   }
 
-  /** Joins the group and starts the loop. @throws {StreamError} when the broker refuses. */
+  /**
+   * Joins the group, opens the tasks that it is given at once, and starts the loop.
+   *
+   * @throws {StreamError} when the broker refuses, or no task can be opened.
+   */
   async start(): Promise<void> {
-    await this.#join();
+    try {
+      await this.#join();
+      await this.#openMissing();
+    } catch (error) {
+      if (!isPassing(error) || error instanceof Stop) {
+        await this.#closeDirty();
+        throw error instanceof Stop ? error.reason : error;
+      }
+      this.#log("warn", `${(error as Error).message}; trying again`);
+    }
     this.#loop = this.#run();
   }
 
   /**
    * Ends the loop.
    *
-   * @param options `isDirty`: commit and flush nothing.
+   * @param options `isDirty`: commit and flush nothing, and wait for nobody; also when an orderly close is under way.
    */
   async close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
-    this.#ending ??= { isDirty: options.isDirty === true };
-    if (options.isDirty === true) this.#closing.abort();
+    if (options.isDirty === true) {
+      this.#ending = { isDirty: true };
+      this.#closing.abort();
+    }
+    this.#ending ??= { isDirty: false };
     this.#consumer?.wake();
     await this.#loop;
   }
 
   async #join(): Promise<void> {
     const { broker, options } = this.#parts;
-    this.#consumer = await broker.consumer({
+    await this.#leave();
+    const consumer = await broker.consumer({
       groupId: groupIdOf(this.#spec),
       ...(options.instanceId === undefined ? {} : { instanceId: `${options.instanceId}-${this.#spec.name}` }),
       sessionTimeoutMs: options.failoverGraceMs,
     });
-    this.#commits = new CommitGroup(this.#spec, { parts: this.#parts, consumer: this.#consumer });
-    await this.#commits.open();
-    await this.#consumer.subscribe([this.#spec.input.name], {
+    this.#consumer = consumer;
+    this.#commits = new CommitGroup(this.#spec, { parts: this.#parts, consumer });
+    this.#work = new MemberWork(this.#spec, {
+      parts: this.#parts,
+      tasks: this.#tasks,
+      consumer,
+      commits: this.#commits,
+      isEnding: () => this.#ending !== undefined,
+      unlessAborted: (work) => this.#unlessAborted(work),
+    });
+    await consumer.subscribe([this.#spec.input.name], {
       assigned: (partitions) => this.#assigned(partitions),
       revoked: (partitions) => this.#revoked(partitions),
       lost: (partitions) => this.#lost(partitions),
     });
+    this.#isJoined = true;
+  }
+
+  /** Drops a member that is of no use any more. */
+  async #leave(): Promise<void> {
+    this.#isJoined = false;
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    if (consumer === undefined) return;
+    await this.#tasks.closeAllDirty();
+    await this.#commits.close();
+    await consumer.close({ isDirty: true }).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
     try {
       while (this.#ending === undefined) {
         try {
-          await this.#step();
+          await this.#unlessAborted(this.#step());
         } catch (error) {
-          await this.#recover(error);
+          await this.#unlessAborted(this.#recover(error));
         }
       }
-      await this.#shutDown(this.#ending);
     } catch (error) {
-      this.#failure ??= error as Error;
-      this.#parts.environment.observer.log(
-        "error",
-        `Subscription '${this.#spec.name}' stopped: ${(error as Error).message}`,
-        {
-          subscription: this.#spec.name,
-          error: (error as Error).name,
-        },
-      );
-      await this.#shutDown({ isDirty: true }).catch(() => undefined);
+      const failure = error as Error;
+      this.#failure = failure;
+      this.#ending = { isDirty: true };
+      this.#log("error", `Subscription '${this.#spec.name}' stopped: ${failure.message}`, { error: failure.name });
     }
+    await this.#shutDown();
+  }
+
+  /** Resolves with the work, or at once when the close has become dirty: the work is then left to itself. */
+  async #unlessAborted(work: Promise<void>): Promise<void> {
+    await Promise.race([work, this.#aborted]);
   }
 
   /** One turn: fetch, process, commit. */
   async #step(): Promise<void> {
-    const { clock } = this.#parts.environment;
-    await this.#keepWithinBounds();
+    if (!this.#isJoined) await this.#join();
+    const { failure } = this.#commits;
+    if (failure !== undefined && this.#tasks.size > 0) await this.#startOver(failure);
     const { batchRows, batchBytes } = this.#spec.settings;
-    const slabs = await this.#consumer.poll({
+    const slabs = await this.#member.poll({
       maxRecords: batchRows * 2,
       maxBytes: batchBytes * 2,
-      timeoutMs: this.#waitMs(),
+      timeoutMs: this.#work.waitMs(),
     });
-    this.#unavailableSinceMs = undefined;
-    const nowMs = clock.monotonicMs();
-    for (const slab of slabs) {
-      const task = this.#tasks.get(slab.partition);
-      if (task === undefined) continue;
-      task.offer(slab, nowMs);
-      if (task.waitingRows >= batchRows * WAITING_BATCHES) this.#consumer.pause([task.source]);
-    }
-    await this.#processReady(false);
-    this.#commits.throwIfFailed();
-    if (this.#commits.dueInMs(this.#hasOpenWork()) <= 0) await this.#startCommit();
-    for (const task of this.#tasks.values()) await task.keepState();
+    this.#pollTrouble.clear();
+    this.#work.offer(slabs);
+    await this.#openMissing();
+    await this.#work.processReady();
+    await this.#work.commitIfDue();
+    await this.#work.keepState();
+    const { committed } = this.#commits.counts;
+    if (committed === this.#commitsSeen) return;
+    this.#commitsSeen = committed;
+    this.#commitTrouble.clear();
+    this.#tasks.clearTroubles();
   }
 
-  /** Processes every batch that is full or has waited long enough, one of each task in turn. */
-  async #processReady(isForced: boolean): Promise<void> {
-    const { clock } = this.#parts.environment;
-    for (let isBusy = true; isBusy && (this.#ending === undefined || isForced);) {
-      isBusy = false;
-      for (const task of [...this.#tasks.values()]) {
-        if (!task.isReady(clock.monotonicMs(), isForced)) continue;
-        isBusy = true;
-        await this.#guardTask(task, () => this.#processing.run(() => task.processNext()));
-        if (task.waitingRows < this.#spec.settings.batchRows) this.#consumer.resume([task.source]);
-        if (this.#isPastBounds()) await this.#keepWithinBounds();
-      }
-    }
-    for (const task of [...this.#tasks.values()]) {
-      await this.#guardTask(task, () => this.#processing.run(() => task.passTime(clock.monotonicMs())));
-    }
+  get #member(): Consumer {
+    return this.#consumer!;
   }
 
-  #isPastBounds(): boolean {
-    let rows = 0, bytes = 0;
-    for (const task of this.#tasks.values()) {
-      rows += task.openRows;
-      bytes += task.openBytes;
-    }
-    return rows >= this.#spec.settings.batchRows * IN_FLIGHT_BATCHES ||
-      bytes >= this.#spec.settings.batchBytes * IN_FLIGHT_BATCHES;
+  async #openMissing(): Promise<void> {
+    const membership = { consumer: this.#member, commits: this.#commits };
+    await this.#tasks.openMissing(membership, () => this.#ending !== undefined);
   }
 
-  /** Backpressure: past the bound a commit is started at once, and the loop waits for the one under way. */
-  async #keepWithinBounds(): Promise<void> {
-    while (this.#isPastBounds() && this.#ending === undefined) {
-      await this.#startCommit();
-      await this.#commits.settled();
-      this.#commits.throwIfFailed();
-    }
-  }
-
-  async #startCommit(): Promise<void> {
-    this.#commits.throwIfFailed();
-    if (this.#commits.isBusy) return;
-    const sealed = await this.#processing.run(() => [...this.#tasks.values()].flatMap((task) => task.seal() ?? []));
-    if (sealed.length > 0) {
-      this.#commits.start(sealed, {
-        exclusive: this.#processing,
-        rewind: () => this.#rewindAll(),
-      });
-    }
-  }
-
-  #hooks(): CommitHooks {
-    return { exclusive: this.#processing, rewind: () => this.#rewindAll() };
-  }
-
-  #hasOpenWork(): boolean {
-    for (const task of this.#tasks.values()) if (task.hasOpenWork) return true;
-    return false;
-  }
-
-  /** Drops all open commits of all tasks: processing goes on at what is committed. Runs alone. */
-  #rewindAll(): void {
-    for (const task of this.#tasks.values()) this.#consumer.seek(task.source, task.rewind());
-  }
-
-  /** Milliseconds until the loop has something to do. */
-  #waitMs(): number {
-    const nowMs = this.#parts.environment.clock.monotonicMs();
-    let wait = this.#commits.dueInMs(this.#hasOpenWork());
-    for (const task of this.#tasks.values()) wait = Math.min(wait, task.readyInMs(nowMs));
-    return Math.max(0, Math.min(wait, POLL_MS_MAX));
-  }
-
-  /** A failing task is excluded, its commit group rewinds, the others go on; with none left the subscription stops. */
-  async #guardTask(task: Task, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (error instanceof InvariantError) throw error;
-      const failure = error as Error;
-      this.#parts.environment.observer.log("error", failure.message, {
-        subscription: this.#spec.name,
-        partition: task.partition,
-        error: failure.name,
-      });
-      this.#failed.set(task.partition, failure);
-      this.#consumer.pause([task.source]);
-      await this.#commits.settled();
-      await this.#processing.run(async () => {
-        this.#tasks.delete(task.partition);
-        await task.closeDirty();
-        if (this.#commits.hasFailed) this.#rewindAll();
-      });
-      if (this.#tasks.size === 0) throw failure;
-    }
-  }
-
-  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
-    const { observer } = this.#parts.environment;
-    observer.step("group:assigned", {
-      subscription: this.#spec.name,
-      partitions: partitions.map((each) => each.partition),
-    });
-    for (const source of partitions) {
-      this.#failed.delete(source.partition);
-      const [committed] = await this.#consumer.committed([source], { isStable: true });
-      const { transactionalId } = this.#commits;
-      const task = await Task.open(this.#spec, {
-        source,
-        parts: this.#parts,
-        committed,
-        transactionalId,
-        signal: this.#closing.signal,
-      });
-      this.#tasks.set(source.partition, task);
-      this.#consumer.seek(source, task.position);
-    }
+  #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#note("group:assigned", partitions);
+    this.#tasks.forget(partitions);
+    // They are fetched when their tasks are open and say from where.
+    this.#member.pause(partitions);
+    return Promise.resolve();
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const { observer } = this.#parts.environment;
-    observer.step("group:revoked", {
-      subscription: this.#spec.name,
-      partitions: partitions.map((each) => each.partition),
-    });
-    const isClean = await this.#drain();
-    for (const { partition } of partitions) {
-      const task = this.#tasks.get(partition);
-      this.#tasks.delete(partition);
-      if (task !== undefined) await (isClean ? task.closeClean() : task.closeDirty());
-    }
+    this.#note("group:revoked", partitions);
+    const isClean = await this.#work.drain();
+    await this.#giveUp(partitions, isClean);
   }
 
   async #lost(partitions: readonly TopicPartition[]): Promise<void> {
-    const { observer } = this.#parts.environment;
-    observer.step("group:lost", {
-      subscription: this.#spec.name,
-      partitions: partitions.map((each) => each.partition),
-    });
-    const error = new AssignmentLostError(
-      `Partitions of topic '${this.#spec.input.name}' were given to another member`,
-    );
-    await this.#commits.poison(error, this.#hooks());
+    this.#note("group:lost", partitions);
+    const { name } = this.#spec.input;
+    const error = new AssignmentLostError(`Partitions of topic '${name}' were given to another member`);
+    await this.#commits.poison(error, this.#work.hooks);
+    await this.#giveUp(partitions, false);
+  }
+
+  async #giveUp(partitions: readonly TopicPartition[], isClean: boolean): Promise<void> {
+    this.#tasks.forget(partitions);
     for (const { partition } of partitions) {
-      const task = this.#tasks.get(partition);
-      this.#tasks.delete(partition);
-      await task?.closeDirty();
+      const task = this.#tasks.take(partition);
+      if (task !== undefined) await this.#tasks.close(task, isClean && !task.hasOpenWork);
     }
-    await this.#commits.heal();
   }
 
-  /** Commits what has been processed. @returns Whether nothing is left open. */
-  async #drain(): Promise<boolean> {
-    for (let round = 0; round < 3; round++) {
-      await this.#commits.settled();
-      if (this.#commits.hasFailed) return false;
-      if (!this.#hasOpenWork()) return true;
-      await this.#startCommit();
-    }
-    await this.#commits.settled();
-    return !this.#commits.hasFailed && !this.#hasOpenWork();
-  }
-
-  /** Decides what an error of the loop means: wait and go on, join again, or stop. */
+  /** Decides what an error of the loop means: wait and go on, leave one task out, or stop. */
   async #recover(error: unknown): Promise<void> {
-    const { clock, observer, random } = this.#parts.environment;
-    if (error instanceof BrokerUnavailableError) {
-      this.#unavailableSinceMs ??= clock.monotonicMs();
-      const waitedMs = clock.monotonicMs() - this.#unavailableSinceMs;
-      if (waitedMs >= this.#parts.options.taskTimeoutMs) throw error;
-      observer.log("warn", error.message, { subscription: this.#spec.name, waitedMs });
-      await clock.sleep(backoffMs(Math.floor(waitedMs / 1_000), random.uint32()), this.#closing.signal);
-      return;
-    }
-    if (isWorthRejoin(error)) return await this.#rejoin(error as Error);
-    if (error instanceof OffsetOutOfRangeError) throw this.#explainRange(error);
-    throw error;
+    if (error instanceof Stop) throw error.reason;
+    if (this.#ending !== undefined) return;
+    if (error instanceof OffsetOutOfRangeError) return await this.#leaveOut(error);
+    if (!isPassing(error)) throw error;
+    if (error instanceof FencedError && this.#parts.options.instanceId !== undefined) throw this.#explainFence(error);
+    if (error instanceof FencedError) await this.#leave();
+    const waitMs = this.#pollTrouble.note();
+    if (waitMs === undefined) throw error;
+    this.#log("warn", (error as Error).message, { waitMs, attempts: this.#pollTrouble.attempts });
+    await this.#parts.environment.clock.sleep(waitMs, this.#closing.signal);
   }
 
-  async #rejoin(error: Error): Promise<void> {
-    const { clock, observer, random } = this.#parts.environment;
-    if (this.#rejoins >= 5) throw error;
-    observer.log("warn", `${error.message}; joining the group again`, {
-      subscription: this.#spec.name,
-      attempt: this.#rejoins,
+  /** Commits have closed dirty: the tasks are opened again from what is committed, once the member stands. */
+  async #startOver(failure: Error): Promise<void> {
+    if (!isPassing(failure)) throw new Stop(failure);
+    const waitMs = this.#commitTrouble.note();
+    if (waitMs === undefined) throw new Stop(failure);
+    this.#log("warn", `${failure.message}; going on from what is committed`, {
+      waitMs,
+      attempts: this.#commitTrouble.attempts,
     });
-    await this.#closeAll({ isDirty: true });
-    await clock.sleep(backoffMs(this.#rejoins, random.uint32()), this.#closing.signal);
-    this.#rejoins += 1;
-    await this.#join();
+    await this.#tasks.closeAllDirty();
+    await this.#parts.environment.clock.sleep(waitMs, this.#closing.signal);
   }
 
-  #explainRange(error: OffsetOutOfRangeError): OffsetOutOfRangeError {
-    return new OffsetOutOfRangeError(
+  /** The log no longer (or not yet) holds the position of one task. */
+  async #leaveOut(error: OffsetOutOfRangeError): Promise<void> {
+    const explained = new OffsetOutOfRangeError(
       `${error.message}; the records between are gone: restore them, or set the group '${
         groupIdOf(this.#spec)
       }' to an offset that the log holds`,
       { cause: error, context: error.context },
     );
+    const task = this.#tasks.get(Number(error.context.partition));
+    if (task === undefined) throw explained;
+    await this.#work.guardTask(task, () => Promise.reject(explained)).catch((stop) => {
+      throw stop instanceof Stop ? stop.reason : stop;
+    });
   }
 
-  async #shutDown(ending: Ending): Promise<void> {
+  #explainFence(error: FencedError): FencedError {
+    const { instanceId } = this.#parts.options;
+    return new FencedError(
+      `${error.message}; another process runs with 'instanceId' '${instanceId}': stop one of them, or give each its own`,
+      { cause: error, context: error.context },
+    );
+  }
+
+  async #shutDown(): Promise<void> {
     const { observer } = this.#parts.environment;
-    observer.step("close:begin", { subscription: this.#spec.name, isDirty: ending.isDirty });
-    await this.#closeAll(ending);
+    const { isDirty } = this.#ending!;
+    observer.step("close:begin", { subscription: this.#spec.name, isDirty });
+    if (!isDirty) {
+      try {
+        await this.#unlessAborted(this.#closeClean());
+      } catch (error) {
+        this.#log("error", `Closing without a commit: ${(error as Error).message}`);
+        this.#ending = { isDirty: true };
+      }
+    }
+    if (this.#ending!.isDirty) await this.#closeDirty();
     observer.step("close:end", { subscription: this.#spec.name });
   }
 
-  async #closeAll(ending: Ending): Promise<void> {
-    const isClean = !ending.isDirty && await this.#drain();
-    for (const task of this.#tasks.values()) await (isClean ? task.closeClean() : task.closeDirty());
-    this.#tasks.clear();
+  async #closeClean(): Promise<void> {
+    if (!this.#isJoined) return await this.#closeDirty();
+    const isClean = await this.#work.drain();
+    for (const task of this.#tasks) {
+      this.#tasks.take(task.partition);
+      await this.#tasks.close(task, isClean && !task.hasOpenWork);
+    }
     await this.#commits.close();
-    await this.#consumer.close({ isDirty: !isClean });
+    await this.#member.close({ isDirty: !isClean });
+  }
+
+  /** Waits for nothing that is under way: what it has on the wire is fenced, or repeated by the next owner. */
+  async #closeDirty(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer === undefined) return;
+    this.#commits.abandon(closedDirty());
+    await this.#tasks.closeAllDirty();
+    await consumer.close({ isDirty: true }).catch(() => undefined);
+  }
+
+  #note(label: "group:assigned" | "group:revoked" | "group:lost", partitions: readonly TopicPartition[]): void {
+    this.#parts.environment.observer.step(label, {
+      subscription: this.#spec.name,
+      partitions: partitions.map((each) => each.partition),
+    });
+  }
+
+  #log(level: "warn" | "error", message: string, detail: Record<string, unknown> = {}): void {
+    this.#parts.environment.observer.log(level, message, { subscription: this.#spec.name, ...detail });
   }
 }

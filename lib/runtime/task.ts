@@ -10,38 +10,22 @@
  */
 import { invariant } from "../base/assert.ts";
 import { encodeCommitMetadata } from "../core/commit_metadata.ts";
-import type { CommitWitness } from "../core/commit_witness.ts";
-import type { CommitPoint, OpenCommit } from "../core/open_commits.ts";
+import { errorAction } from "../core/error_policy.ts";
+import type { OpenCommit } from "../core/open_commits.ts";
 import { OpenCommits } from "../core/open_commits.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
 import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
 import { BatchProcessor } from "./batch_processor.ts";
 import { CommitOutputs } from "./commit_outputs.ts";
+import { IdleTime } from "./idle_time.ts";
 import { type RecoveredTask, recoverTask } from "./recover_task.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
-import { type InputBatch, TaskInput } from "./task_input.ts";
+import type { SealedCommit } from "./sealed_commit.ts";
+import { SilentReplay } from "./silent_replay.ts";
+import { TaskInput } from "./task_input.ts";
 import type { TaskKeeper } from "./task_keeper.ts";
-
-/** Least time between two jumps of an idle task whose operators do not say when they are due, in milliseconds. */
-const IDLE_JUMP_MS_MIN = 10;
-
-/** A commit of one task on its way. */
-export interface SealedCommit {
-  /** Whose commit it is. */
-  readonly task: Task;
-  /** What is in it. */
-  readonly commit: OpenCommit;
-  /** Lineage of the task. */
-  readonly lineage: string;
-  /** What the group holds before this commit. */
-  readonly before: CommitWitness;
-  /** Offset and metadata for the group. */
-  readonly position: CommittedPosition;
-  /** What is produced. */
-  readonly outputs: CommitOutputs;
-}
 
 /** What a task is opened with. */
 export interface TaskOptions {
@@ -53,8 +37,6 @@ export interface TaskOptions {
   readonly committed: CommittedPosition | undefined;
   /** Writer named in commit metadata, or `null` without transactions. */
   readonly transactionalId: string | null;
-  /** Aborts when the task has to end. */
-  readonly signal: AbortSignal;
 }
 
 /** Processes one partition. Calls that change it are serialised by the runner. */
@@ -69,13 +51,14 @@ export class Task {
   readonly #outputs = new Map<number, CommitOutputs>();
   readonly #processor: BatchProcessor;
   readonly #time: TaskTime;
+  readonly #idle: IdleTime;
   readonly #input: TaskInput;
   readonly #transactionalId: string | null;
-  #replayed: CommitPoint;
-  #isReplaying: boolean;
+  readonly #replay: SilentReplay;
+  readonly #end = new AbortController();
+  #isReplaying = true;
   #highWatermark = 0n;
   #commitCount = 0;
-  #jumpedAtMs = -Infinity;
   #isClosed = false;
 
   private constructor(spec: SubscriptionSpec, options: TaskOptions, recovered: RecoveredTask) {
@@ -92,16 +75,23 @@ export class Task {
       state: recovered.state,
       partition: source.partition,
       observer,
-      signal: options.signal,
+      signal: this.#end.signal,
+      ensureTopic: parts.ensureTopic,
     });
     this.#time = new TaskTime({
       outOfOrdernessMs: spec.input.outOfOrdernessMs,
       idleTimeoutMs: spec.settings.idleTimeoutMs,
     });
+    const { outOfOrdernessMs } = spec.input;
+    this.#idle = new IdleTime(this.#time, { outOfOrdernessMs, commitIntervalMs: spec.settings.commitIntervalMs });
     this.#time.restore(recovered.restored.taskTimeMs);
-    this.#replayed = recovered.restored;
-    this.#isReplaying = true;
     this.#input = new TaskInput(recovered.restored.offset);
+    this.#replay = new SilentReplay({
+      recovered,
+      processor: this.#processor,
+      time: this.#time,
+      input: this.#input,
+    });
   }
 
   /**
@@ -122,9 +112,14 @@ export class Task {
         rows,
       });
     }
-    await task.#replayDecisions();
-    await task.#goLiveWhenThere();
-    return task;
+    try {
+      await task.#replay.begin();
+      task.#goLiveWhenThere();
+      return task;
+    } catch (error) {
+      await task.closeDirty({ isStateDamaged: errorAction(error) === "restore" });
+      throw error;
+    }
   }
 
   /** Partition number. */
@@ -134,7 +129,7 @@ export class Task {
 
   /** Next offset to fetch when nothing waits: where processing stands. */
   get position(): bigint {
-    return this.#isReplaying ? this.#replayed.offset : this.#commits.head.offset;
+    return this.#isReplaying ? this.#replay.position : this.#commits.head.offset;
   }
 
   /** Rows that are fetched and not processed. */
@@ -159,15 +154,31 @@ export class Task {
     return this.#commits.oldest !== undefined;
   }
 
-  /** Takes in fetched records. */
-  offer(slab: RecordSlab, nowMs: number): void {
+  /** Whether a commit of this task has happened since it was opened. */
+  get hasCommitted(): boolean {
+    return this.#commitCount > 0;
+  }
+
+  /** Whether a commit could be started now: something is processed, none is on its way, and commits are not held. */
+  get canSeal(): boolean {
+    const { oldest } = this.#commits;
+    return !this.#isClosed && oldest !== undefined && oldest.state === "open" && !this.#keeper.isCommitHeld;
+  }
+
+  /**
+   * Takes in fetched records.
+   *
+   * @returns Where to fetch from instead, when they do not follow what came before.
+   */
+  offer(slab: RecordSlab, nowMs: number): bigint | undefined {
     this.#highWatermark = slab.highWatermark;
-    this.#input.push(slab, nowMs);
+    this.#keeper.sawLogStart(slab.logStart);
+    return this.#input.push(slab, nowMs) ? undefined : this.#input.end;
   }
 
   /** Whether a batch is full, has waited long enough, or stands alone in a replay. */
-  isReady(nowMs: number, isForced: boolean): boolean {
-    return !this.#isClosed && !this.#input.isEmpty && (isForced || this.readyInMs(nowMs) <= 0);
+  isReady(nowMs: number): boolean {
+    return !this.#isClosed && !this.#input.isEmpty && this.readyInMs(nowMs) <= 0;
   }
 
   /** Milliseconds until {@linkcode Task.isReady}; infinite when nothing waits and no time passes. */
@@ -177,26 +188,17 @@ export class Task {
       if (this.#isReplaying || this.#input.rows >= batchRows || this.#input.bytes >= batchBytes) return 0;
       return this.#input.oldestMs! + batchTimeoutMs - nowMs;
     }
-    return this.#isReplaying ? Infinity : this.#idleInMs(nowMs);
-  }
-
-  /** Milliseconds until task time may have to jump; infinite when there is nothing that it could close. */
-  #idleInMs(nowMs: number): number {
-    const idleAtMs = this.#time.idleAtMs;
-    const dueMs = this.#processor.dueMs();
-    if (idleAtMs === undefined || dueMs === undefined) return Infinity;
-    if (idleAtMs > nowMs) return idleAtMs - nowMs;
-    // An operator that does not say when it is due is told of the time as often as there are commits.
-    const pauseMs = this.#jumpedAtMs + Math.max(IDLE_JUMP_MS_MIN, this.#spec.settings.commitIntervalMs) - nowMs;
-    if (dueMs === -Infinity) return Math.max(1, pauseMs);
-    const timeMs = this.#time.idleTarget(nowMs) ?? this.#time.taskTimeMs ?? dueMs;
-    return Math.max(1, dueMs + this.#spec.input.outOfOrdernessMs - timeMs);
+    return this.#isReplaying ? Infinity : this.#idle.inMs(nowMs, this.#processor.dueMs());
   }
 
   /** Processes one batch: silently below the committed offset, else into the open commit. */
   async processNext(): Promise<void> {
-    if (this.#isReplaying) return await this.#replayNext();
+    if (this.#isClosed) return;
     const { batchRows, batchBytes } = this.#spec.settings;
+    if (this.#isReplaying) {
+      await this.#replay.next({ rowsMax: batchRows, bytesMax: batchBytes });
+      return this.#goLiveWhenThere();
+    }
     const input = this.#input.next({ rowsMax: batchRows, bytesMax: batchBytes });
     if (input === undefined) return;
     const { environment } = this.#parts;
@@ -218,11 +220,9 @@ export class Task {
   /** Lets time pass on an idle input: a journaled jump of task time, when there is something that it could close. */
   async passTime(nowMs: number): Promise<void> {
     if (this.#isReplaying || this.#isClosed || !this.#input.isEmpty) return;
-    const target = this.#time.idleTarget(nowMs);
-    const dueMs = this.#processor.dueMs();
-    if (target === undefined || dueMs === undefined || target - this.#spec.input.outOfOrdernessMs < dueMs) return;
-    if (dueMs === -Infinity && this.#idleInMs(nowMs) > 1) return;
-    this.#jumpedAtMs = nowMs;
+    const target = this.#idle.target(nowMs, this.#processor.dueMs());
+    if (target === undefined) return;
+    this.#idle.jumped(nowMs);
     const head = this.#commits.head;
     const entry = { offset: head.offset, kind: "jump" as const, value: target };
     if (!head.journal.canHold(entry)) {
@@ -242,9 +242,7 @@ export class Task {
 
   /** Closes the open commit to more batches and hands it out; `undefined` when there is none or one is on its way. */
   seal(): SealedCommit | undefined {
-    if (this.#isClosed || this.#commits.oldest === undefined || this.#commits.oldest.state === "sealed") {
-      return undefined;
-    }
+    if (!this.canSeal) return undefined;
     const commit = this.#commits.seal()!;
     const { after } = commit;
     this.#parts.environment.observer.step("commit:sealed", {
@@ -316,12 +314,21 @@ export class Task {
     observer.step("task:closed-clean", { partition: this.partition });
   }
 
-  /** Closes at once: what is open is dropped and processed again by the next owner. */
-  async closeDirty(): Promise<void> {
+  /**
+   * Closes at once: what is open is dropped and processed again by the next owner.
+   *
+   * @param options `isStateDamaged`: the local store is deleted, so that it is restored from a checkpoint.
+   */
+  async closeDirty(options: { readonly isStateDamaged?: boolean } = {}): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#keeper.abandon();
+    this.#end.abort();
+    this.#keeper.abandon();
     await this.#recovered.state.close();
+    if (options.isStateDamaged === true) {
+      const { application, name: subscription } = this.#spec;
+      await this.#parts.state.destroy({ application, subscription, partition: this.partition });
+    }
     this.#parts.environment.observer.step("task:closed-dirty", { partition: this.partition });
   }
 
@@ -353,43 +360,9 @@ export class Task {
     return outputs;
   }
 
-  /** Reprocesses records below the committed offset without producing, with the journal's decisions at their offsets. */
-  async #replayNext(): Promise<void> {
-    const { live } = this.#recovered;
-    const { batchRows, batchBytes } = this.#spec.settings;
-    const next = live.journal.nextOffset(this.#replayed.offset);
-    const stopAt = next !== undefined && next < live.offset ? next : live.offset;
-    const input = this.#input.next({ rowsMax: batchRows, bytesMax: batchBytes, stopAt });
-    if (input !== undefined) await this.#replayBatch(input);
-    await this.#replayDecisions();
-    await this.#goLiveWhenThere();
-  }
-
-  async #replayBatch(input: InputBatch): Promise<void> {
-    const { state } = this.#recovered;
-    const time = { taskTimeMs: this.#replayed.taskTimeMs ?? undefined, isReplaying: true };
-    state.begin();
-    const taskTimeMs = await this.#processor.process(input, time, new CommitOutputs());
-    state.applyOldest();
-    if (taskTimeMs !== undefined) this.#time.jump(taskTimeMs);
-    const { leaderEpoch } = input;
-    this.#replayed = { ...this.#replayed, offset: input.to, leaderEpoch, taskTimeMs: taskTimeMs ?? null };
-  }
-
-  async #replayDecisions(): Promise<void> {
-    const { state, live } = this.#recovered;
-    for (const entry of live.journal.entriesAt(this.#replayed.offset)) {
-      if (entry.kind !== "jump" || this.#replayed.offset > live.offset || !this.#time.jump(entry.value)) continue;
-      state.begin();
-      await this.#processor.jump(entry.offset, { taskTimeMs: entry.value, isReplaying: true }, new CommitOutputs());
-      state.applyOldest();
-      this.#replayed = { ...this.#replayed, taskTimeMs: entry.value };
-    }
-  }
-
-  async #goLiveWhenThere(): Promise<void> {
+  #goLiveWhenThere(): void {
+    if (!this.#replay.isDone) return;
     const { live, restored } = this.#recovered;
-    if (this.#replayed.offset < live.offset) return;
     const { observer, clock } = this.#parts.environment;
     if (restored.offset < live.offset) {
       observer.step("restore:silent-replay-done", { partition: this.partition, rows: live.offset - restored.offset });

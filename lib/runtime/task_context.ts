@@ -126,6 +126,20 @@ export class TaskContext implements Context {
     }
   }
 
+  /** Hands out what was emitted since the last call. */
+  takeEmitted(): readonly EmittedBatch[] {
+    const taken = this.emitted;
+    if (taken.length > 0) this.emitted = [];
+    return taken;
+  }
+
+  /** Hands out the rows that were rejected since the last call. */
+  takeRejections(): readonly ContextRejection[] {
+    const taken = this.rejections;
+    if (taken.length > 0) this.rejections = [];
+    return taken;
+  }
+
   log(level: LogLevel, message: string, detail: StepDetail = {}): void {
     this.#observer.log(level, message, { ...this.#place, ...detail });
   }

@@ -43,10 +43,17 @@ export class TaskInput {
   #rows = 0;
   #bytes = 0;
   #position: bigint;
+  #end: bigint;
 
   /** @param position Position of the first record to come. */
   constructor(position: bigint) {
     this.#position = position;
+    this.#end = position;
+  }
+
+  /** Position after everything that waits: where the next slab has to begin. */
+  get end(): bigint {
+    return this.#end;
   }
 
   /** Rows that wait. */
@@ -69,12 +76,20 @@ export class TaskInput {
     return this.#waiting[0]?.arrivedMs;
   }
 
-  /** Takes in a fetched slab. */
-  push(slab: RecordSlab, arrivedMs: number): void {
+  /**
+   * Takes in a fetched slab, unless it does not begin where the last one ended: that was fetched before a rewind.
+   *
+   * @returns Whether it was taken.
+   */
+  push(slab: RecordSlab, arrivedMs: number): boolean {
+    // SAFETY: I-10
+    if (slab.from !== this.#end) return false;
+    this.#end = slab.to;
     const bytes = spansByteLength(slab.records.values);
     this.#waiting.push({ slab, bytes, arrivedMs, row: 0 });
     this.#rows += slab.records.count;
     this.#bytes += bytes;
+    return true;
   }
 
   /** Drops everything; the next record comes from `position`. */
@@ -83,6 +98,7 @@ export class TaskInput {
     this.#rows = 0;
     this.#bytes = 0;
     this.#position = position;
+    this.#end = position;
   }
 
   /**

@@ -5,6 +5,7 @@
  * Keeps: I-02 and I-03 (a flush carries the position of exactly the committed state), and the bound of a replay: a
  * checkpoint is forced when a recovery would have to replay too much.
  */
+import { BlobError, StateError } from "../base/errors.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
 import { decodePosition, encodePosition, type TaskPosition } from "../core/position.ts";
@@ -60,7 +61,7 @@ export interface TaskKeeperParts {
   readonly environment: Environment;
   /** Intervals. */
   readonly options: RunnerOptions;
-  /** First offset that the log holds. */
+  /** First offset that the log held when the task was opened. */
   readonly logStart: bigint;
 }
 
@@ -81,6 +82,9 @@ export class TaskKeeper {
   #trimTo: bigint | undefined;
   #running: Promise<void> | undefined;
   #fatal: Error | undefined;
+  #logStart: bigint;
+  #isHeld = false;
+  #isAbandoned = false;
 
   /**
    * @param spec The subscription.
@@ -90,6 +94,7 @@ export class TaskKeeper {
     this.#spec = spec;
     this.#parts = parts;
     this.#checkpointed = parts.checkpointed;
+    this.#logStart = parts.logStart;
     const nowMs = parts.environment.clock.monotonicMs();
     this.#flushedAtMs = nowMs;
     this.#checkpointedAtMs = nowMs;
@@ -100,9 +105,25 @@ export class TaskKeeper {
     return this.#checkpointed;
   }
 
-  /** Whether commits must wait: without a checkpoint, recovery would soon be impossible. */
+  /** Whether commits must wait, loudly: without a checkpoint, recovery would soon be impossible. */
   get isCommitHeld(): boolean {
-    return this.#verdict().isCommitHeld;
+    if (!this.#parts.ownership.isClaimed) return false;
+    const { isCommitHeld: isHeld } = this.#verdict();
+    if (isHeld && !this.#isHeld) {
+      this.#log("error", "Commits are held until a checkpoint succeeds, as a recovery would soon be impossible", {
+        checkpointed: this.#checkpointed,
+        failures: this.#forcedFailures,
+      });
+    } else if (!isHeld && this.#isHeld) {
+      this.#log("info", "Commits go on: a checkpoint has succeeded");
+    }
+    this.#isHeld = isHeld;
+    return isHeld;
+  }
+
+  /** A fetch has told where the log begins now. */
+  sawLogStart(logStart: bigint): void {
+    this.#logStart = logStart;
   }
 
   /** The task goes live at a point; nothing has been flushed by this owner. */
@@ -156,15 +177,15 @@ export class TaskKeeper {
     await this.settled();
   }
 
-  /** Waits for what is under way, and starts nothing more. */
-  async abandon(): Promise<void> {
+  /** Starts nothing more. What is under way ends by itself, as its store is closed. */
+  abandon(): void {
     this.#point = undefined;
-    await this.settled();
+    this.#isAbandoned = true;
   }
 
   #verdict(): ReplayVerdict {
     const { clock } = this.#parts.environment;
-    const { options, origin, logStart } = this.#parts;
+    const { options, origin } = this.#parts;
     const nowMs = clock.monotonicMs();
     const { settings } = this.#spec;
     const committed = this.#point?.offset ?? origin;
@@ -177,7 +198,7 @@ export class TaskKeeper {
       hasNewCommits: this.#point !== undefined && this.#point.sequence !== this.#checkpointedSequence,
       committed,
       checkpointed: this.#checkpointed ?? origin,
-      logStart,
+      logStart: this.#logStart,
       isJournalFull: this.#forcedReason !== undefined,
       forcedFailures: this.#forcedFailures,
     };
@@ -200,16 +221,11 @@ export class TaskKeeper {
 
   #start(work: () => Promise<void>): void {
     this.#running = work().catch((error) => {
+      if (this.#isAbandoned) return;
       this.#log("error", `State could not be made safe and will be tried again: ${(error as Error).message}`, {
         error: (error as Error).name,
       });
-      const action = errorAction(error);
-      if (
-        action === "stop-process" ||
-        (action === "stop-task" && !String((error as { code?: string }).code).startsWith("Blob"))
-      ) {
-        this.#fatal = error as Error;
-      }
+      if (isFatal(error)) this.#fatal = error as Error;
     }).finally(() => this.#running = undefined);
   }
 
@@ -259,8 +275,16 @@ export class TaskKeeper {
     };
   }
 
-  #log(level: "warn" | "error", message: string, detail: Record<string, unknown> = {}): void {
+  #log(level: "info" | "warn" | "error", message: string, detail: Record<string, unknown> = {}): void {
     const { partition } = this.#parts.source;
     this.#parts.environment.observer.log(level, message, { subscription: this.#spec.name, partition, ...detail });
   }
+}
+
+/** Whether the local store cannot go on. What only concerns the upload of a checkpoint is tried again instead. */
+function isFatal(error: unknown): boolean {
+  const action = errorAction(error);
+  if (action === "stop-process") return true;
+  if (error instanceof StateError) return action === "stop-task" || action === "restore";
+  return action === "stop-task" && !(error instanceof BlobError);
 }
