@@ -1,6 +1,6 @@
 import type { ByteSpans } from "../../lib/columns/records.ts";
 import { spanBytes, spansOf } from "../../lib/columns/spans.ts";
-import type { StatePage, StateStore } from "../../lib/seams/state_store.ts";
+import type { StatePage, StateStore, StateStoreKey, StateStoreProvider } from "../../lib/seams/state_store.ts";
 
 /** Key and value of one row as text; a null value deletes. */
 export type Row = [key: string, value: string | null];
@@ -46,4 +46,19 @@ export async function read(store: StateStore, keys: readonly string[]): Promise<
 
 function textAt(spans: ByteSpans, row: number): string | null {
   return textOf(spanBytes(spans, row));
+}
+
+/** One rule: a fresh open store, and its provider. */
+export type StateRule = (store: StateStore, provider: StateStoreProvider) => Promise<void>;
+
+/** Whose store the rules look at. */
+export const KEY: StateStoreKey = { application: "app", subscription: "sub", partition: 3 };
+/** A position. */
+export const AT: Uint8Array = bytesOf("position 1");
+/** A later one. */
+export const LATER: Uint8Array = bytesOf("position 2");
+
+/** Rows whose keys are in order. */
+export function many(count: number, value: (i: number) => string): Row[] {
+  return Array.from({ length: count }, (_, i) => [`k${String(i).padStart(6, "0")}`, value(i)]);
 }
