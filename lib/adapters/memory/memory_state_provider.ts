@@ -20,7 +20,7 @@ export class MemoryStateProvider implements StateStoreProvider {
   readonly #contents = new Map<string, MemoryStateContent>();
   readonly #open = new Set<string>();
 
-  /** @param options Whether state outlives its store. */
+  /** A provider without stores. @param options Whether state outlives its store. */
   constructor(options: MemoryStateOptions = {}) {
     this.isDurable = options.isKept ?? false;
   }

@@ -34,6 +34,8 @@ export class RocksDbStateProvider implements StateStoreProvider {
   readonly #options: Required<RocksDbOptions>;
 
   /**
+   * Nothing is opened or created yet.
+   *
    * @param path Directory; created when missing.
    * @param options Sizes of buffers.
    * @throws {RangeError} when a size is no positive integer.
