@@ -1,13 +1,62 @@
-import type { KafkaConfig } from "kafkajs";
+/** TLS as `node:tls` takes it; further options of `tls.connect` are handed on too. */
+export interface KafkajsTls {
+  /** Certificates of the authorities to trust, PEM. @default {those of the system} */
+  ca?: string | readonly string[];
+  /** The client's own certificate, PEM. @default {undefined} */
+  cert?: string;
+  /** Its private key, PEM. @default {undefined} */
+  key?: string;
+  /** Decrypts the private key. @default {undefined} */
+  passphrase?: string;
+  /** Name that the broker's certificate must have. @default {the host of the address} */
+  servername?: string;
+  /** Whether a certificate that nobody trusts is refused. @default {true} */
+  rejectUnauthorized?: boolean;
+}
+
+/** User and password, sent as they are (use TLS) or proved by SCRAM. */
+export interface KafkajsPasswordSasl {
+  /** How they are used. */
+  mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  /** User. */
+  username: string;
+  /** Password. */
+  password: string;
+}
+
+/** A token of an OAuth server. */
+export interface KafkajsOauthSasl {
+  /** Always `oauthbearer`. */
+  mechanism: "oauthbearer";
+  /** Gets a token, each time one is needed. */
+  oauthBearerProvider: () => Promise<{ value: string }>;
+}
+
+/** Credentials of AWS IAM. */
+export interface KafkajsAwsSasl {
+  /** Always `aws`. */
+  mechanism: "aws";
+  /** Unique id of the user or role. */
+  authorizationIdentity: string;
+  /** Access key. */
+  accessKeyId: string;
+  /** Secret key. */
+  secretAccessKey: string;
+  /** Token of a session. @default {undefined} */
+  sessionToken?: string;
+}
+
+/** How the client proves who it is. */
+export type KafkajsSasl = KafkajsPasswordSasl | KafkajsOauthSasl | KafkajsAwsSasl;
 
 /** Options of {@linkcode kafkajsBroker}. */
 export interface KafkajsOptions {
   /** Addresses `host:port` of some brokers of the cluster; the others are found through them. */
   brokers: readonly string[];
-  /** TLS: `true`, or options as kafkajs takes them (those of `node:tls`). @default {false} */
-  ssl?: KafkaConfig["ssl"];
-  /** SASL, as kafkajs takes it: PLAIN, SCRAM, OAUTHBEARER, AWS. @default {undefined} */
-  sasl?: KafkaConfig["sasl"];
+  /** TLS: `true` with the system's authorities, or options. @default {false} */
+  ssl?: boolean | KafkajsTls;
+  /** SASL: PLAIN, SCRAM, OAUTHBEARER, AWS IAM. @default {no authentication} */
+  sasl?: KafkajsSasl;
   /** Names this client in the broker's logs. @default {"turbine"} */
   clientId?: string;
   /** How long to wait for a connection, in milliseconds. @default {3_000} */

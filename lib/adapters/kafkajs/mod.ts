@@ -12,4 +12,11 @@
  * @module
  */
 export { kafkajs, kafkajsBroker } from "./kafkajs.ts";
-export type { KafkajsOptions } from "./kafkajs_options.ts";
+export type {
+  KafkajsAwsSasl,
+  KafkajsOauthSasl,
+  KafkajsOptions,
+  KafkajsPasswordSasl,
+  KafkajsSasl,
+  KafkajsTls,
+} from "./kafkajs_options.ts";

@@ -1,0 +1,111 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
+import { KafkajsBroker } from "./kafkajs_broker.ts";
+import { processEnvironment } from "./process_environment.ts";
+import { ByteWriter } from "./protocol/byte_writer.ts";
+
+/** A server on a free port of this machine, for the time of a test. */
+async function withServer(serve: (socket: Socket) => void, run: (address: string) => Promise<void>): Promise<void> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await run(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+/** Answers each request with what `body` makes of its API key. */
+function answering(body: (apiKey: number) => Uint8Array): (socket: Socket) => void {
+  return (socket) => {
+    socket.on("data", (data: Uint8Array) => {
+      const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+      const reply = body(view.getInt16(4));
+      const frame = new ByteWriter().int32(4 + reply.length).int32(view.getInt32(8)).raw(reply);
+      socket.write(frame.finish());
+    });
+  };
+}
+
+function versions(entries: readonly (readonly [apiKey: number, min: number, max: number])[]): Uint8Array {
+  const writer = new ByteWriter().int16(0);
+  return writer.array(entries, ([apiKey, min, max]) => writer.int16(apiKey).int16(min).int16(max)).finish();
+}
+
+function brokerAt(...brokers: string[]): KafkajsBroker {
+  return new KafkajsBroker({ brokers, connectTimeoutMs: 300, requestTimeoutMs: 300 }, processEnvironment());
+}
+
+async function openFails(broker: KafkajsBroker): Promise<BrokerUnavailableError> {
+  const beganMs = performance.now();
+  const error = await assertRejects(() => broker.open(), BrokerUnavailableError);
+  assert(performance.now() - beganMs < 5_000, "within a few seconds");
+  await broker.close();
+  return error;
+}
+
+async function freeAddress(): Promise<string> {
+  let address = "";
+  await withServer(() => {}, (at) => {
+    address = at;
+    return Promise.resolve();
+  });
+  return address;
+}
+
+Deno.test("open() without a broker at the address names it and the next step", async () => {
+  const address = await freeAddress();
+  const { message, context } = await openFails(brokerAt(address));
+  assertStringIncludes(message, `Cannot connect to broker ${address}`);
+  assertStringIncludes(message, "start it, or check address");
+  assertEquals(context.address, address);
+});
+
+Deno.test("open() names all addresses when none of several answers", async () => {
+  const [one, two] = [await freeAddress(), await freeAddress()];
+  assertStringIncludes((await openFails(brokerAt(one, two))).message, `${one}, ${two}`);
+});
+
+Deno.test("open() gives up on a server that never answers", async () => {
+  await withServer(() => {}, async (address) => {
+    assertStringIncludes((await openFails(brokerAt(address))).message, address);
+  });
+});
+
+Deno.test("open() gives up on a server that hangs up", async () => {
+  await withServer((socket) => void socket.end(), async (address) => {
+    assertStringIncludes((await openFails(brokerAt(address))).message, address);
+  });
+});
+
+Deno.test("open() of a server that does not speak Kafka is an error, not a wrong answer", async () => {
+  await withServer(answering(() => new Uint8Array(3)), async (address) => {
+    assertStringIncludes((await openFails(brokerAt(address))).message, address);
+  });
+});
+
+Deno.test("open() of a broker that is too old tells the version that is needed", async () => {
+  const old = versions([[3, 0, 5], [18, 0, 2]]);
+  await withServer(answering(() => old), async (address) => {
+    const broker = brokerAt(address);
+    const { message } = await assertRejects(() => broker.open(), NotModelledError);
+    assertStringIncludes(message, "it speaks versions 0 to 5 of Metadata");
+    assertStringIncludes(message, "Kafka 2.8");
+    await broker.close();
+  });
+});
+
+Deno.test("a broker that was closed tells so", async () => {
+  const broker = brokerAt("127.0.0.1:9");
+  await broker.close();
+  await assertRejects(() => broker.open(), BrokerUnavailableError);
+  await assertRejects(() => broker.consumer({ groupId: "g" }), BrokerUnavailableError);
+});
