@@ -59,6 +59,7 @@ function argumentsOf(options: FlightsRunOptions): string[] {
  */
 export async function runFlights(options: FlightsRunOptions): Promise<FlightsRun> {
   const { killAt, onLine } = options;
+  await Deno.mkdir(options.directory, { recursive: true });
   const child = new Deno.Command(Deno.execPath(), {
     args: argumentsOf(options),
     stdout: "piped",
