@@ -53,6 +53,7 @@ export function createJob(options: JobOptions = {}) {
   const app = new Turbine(name, {
     adapters: [kafkajs, rocksdb],
     checkpointIntervalMs: 2_000,
+    failoverGraceMs: 10_000,
     stateFlushIntervalMs: 500,
   });
   app.subscribe(flights, {

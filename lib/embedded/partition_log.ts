@@ -44,7 +44,7 @@ export interface LogBatch {
 /** The log of one partition, as batches of columns. */
 export class PartitionLog {
   /** What it knows of producers. */
-  readonly producers = new PartitionProducers();
+  readonly producers: PartitionProducers = new PartitionProducers();
   #batches: LogBatch[] = [];
   #head = 0;
   #logStart = 0;

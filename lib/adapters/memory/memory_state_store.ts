@@ -76,7 +76,7 @@ export class MemoryStateStore implements StateStore {
     return {
       position: this.#content.position?.slice(),
       pages: (rowsMax: number) => {
-        if (isUsed) throw new InvariantError("the pages of a snapshot are read once");
+        if (isUsed) throw new InvariantError("The pages of a snapshot are read once");
         isUsed = true;
         checkRowsMax(rowsMax);
         return this.#pages(view, rowsMax, "snapshot");

@@ -98,7 +98,7 @@ export class RocksDbStateStore implements StateStore {
     return {
       position: position === undefined ? undefined : new Uint8Array(position),
       pages: (rowsMax) => {
-        if (isUsed) throw new InvariantError("the pages of a snapshot are read once");
+        if (isUsed) throw new InvariantError("The pages of a snapshot are read once");
         isUsed = true;
         checkRowsMax(rowsMax);
         return pages.read(rowsMax);
