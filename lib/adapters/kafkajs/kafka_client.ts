@@ -1,4 +1,4 @@
-import { BrokerUnavailableError, StreamError, UnknownTopicError } from "../../base/errors.ts";
+import { BrokerUnavailableError, UnknownTopicError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
@@ -39,7 +39,7 @@ export class KafkaClient {
   readonly #main: Channel;
   readonly #connections = new Map<string, Promise<KafkajsConnection>>();
   readonly #nodes = new Map<number, NodeAddress>();
-  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #topics = new Map<string, { readonly metadata: TopicMetadata; readonly atMs: number }>();
   readonly #coordinators = new Map<string, NodeAddress>();
   #clusterId = "";
   #isClosed = false;
@@ -76,21 +76,23 @@ export class KafkaClient {
     this.#clusterId = metadata.clusterId;
     this.#nodes.clear();
     for (const node of metadata.nodes) this.#nodes.set(node.nodeId, node);
+    const atMs = this.environment.clock.monotonicMs();
     for (const topic of metadata.topics) {
-      if (topic.errorCode === 0) this.#topics.set(topic.topic, topic);
+      if (topic.errorCode === 0) this.#topics.set(topic.topic, { metadata: topic, atMs });
       else this.#topics.delete(topic.topic);
     }
     return metadata;
   }
 
   /**
-   * A topic, from what is known or fresh.
+   * A topic, from what is known or, after a while, fresh: it may have grown.
    *
    * @throws {UnknownTopicError} when it does not exist.
    */
   async topic(name: string): Promise<TopicMetadata> {
     const known = this.#topics.get(name);
-    if (known !== undefined) return known;
+    const ageMs = known === undefined ? Infinity : this.environment.clock.monotonicMs() - known.atMs;
+    if (known !== undefined && ageMs < this.options.metadataMaxAgeMs) return known.metadata;
     const found = (await this.metadata([name])).topics.find(({ topic }) => topic === name);
     if (found !== undefined && found.errorCode === 0) return found;
     throw this.topicError(name, found?.errorCode ?? CODE.unknownTopic);
@@ -275,9 +277,4 @@ export class KafkaClient {
     if (this.#isClosed) connection.destroy();
     return connection;
   }
-}
-
-/** Whether an error of the library says to try again. */
-export function isWorthRetry(error: unknown): boolean {
-  return error instanceof StreamError && error.code === "BrokerUnavailable";
 }

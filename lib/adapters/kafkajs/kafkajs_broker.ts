@@ -57,6 +57,7 @@ export class KafkajsBroker implements Broker {
   /** A new member of a group. */
   async consumer(options: ConsumerOptions): Promise<Consumer> {
     await this.open();
+    for (const each of this.#consumers) if (each.isClosed) this.#consumers.delete(each);
     const consumer = new KafkajsConsumer(this.#client, options);
     this.#consumers.add(consumer);
     return consumer;
@@ -65,6 +66,7 @@ export class KafkajsBroker implements Broker {
   /** A new idempotent producer. */
   async producer(): Promise<Producer> {
     await this.open();
+    for (const each of this.#producers) if (each.isClosed) this.#producers.delete(each);
     const producer = new KafkajsProducer(this.#client);
     await producer.open();
     this.#producers.add(producer);

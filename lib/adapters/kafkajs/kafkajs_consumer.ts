@@ -66,6 +66,11 @@ export class KafkajsConsumer implements Consumer {
     this.#fetcher = new Fetcher(client, this.#notice, { isCommitted: this.#isCommitted, clientId });
   }
 
+  /** Whether it takes no calls any more. */
+  get isClosed(): boolean {
+    return this.#isClosing;
+  }
+
   /** Joins the group. */
   async subscribe(topics: readonly string[], listener: RebalanceListener): Promise<void> {
     this.#assertOpen();

@@ -46,6 +46,11 @@ export class KafkajsProducer implements Producer {
     this.#channel = client.channel("produce");
   }
 
+  /** Whether it takes nothing any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Gets a producer id. @throws {BrokerUnavailableError} when no broker gives one. */
   async open(): Promise<void> {
     this.#sender = await this.#initialize();
