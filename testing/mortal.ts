@@ -1,9 +1,33 @@
 import type { Clock } from "../lib/seams/clock.ts";
 
-/** Whether a virtual process still lives. */
+/** Whether a virtual process lives, stands still, or is dead. */
 export class Life {
   #isDead = false;
+  #paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   readonly #onDeath: (() => void)[] = [];
+
+  /** Whether the process stands still: no call leaves it, no reply or timer reaches it. */
+  get isPaused(): boolean {
+    return this.#paused !== undefined;
+  }
+
+  /** The process stands still, as in a long garbage collection or a suspended machine. */
+  pause(): void {
+    if (this.#paused !== undefined) return;
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    this.#paused = { over, end };
+  }
+
+  /** The process goes on where it stood, perhaps as a zombie. */
+  resume(): void {
+    this.#paused?.end();
+    this.#paused = undefined;
+  }
+
+  /** Resolves when the process does not stand still (any more). */
+  async running(): Promise<void> {
+    while (this.#paused !== undefined) await this.#paused.over;
+  }
 
   /** Whether the process has crashed. */
   get isDead(): boolean {
@@ -29,12 +53,30 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
+/** Calls that answer at once: they never leave the process. */
+const LOCAL_CALLS = new Set<PropertyKey>([
+  "seek",
+  "pause",
+  "resume",
+  "assignment",
+  "groupMetadata",
+  "wake",
+  "begin",
+  "scan",
+  "pages",
+]);
+
+async function deliver(life: Life, settle: () => void): Promise<void> {
+  if (life.isPaused) await life.running();
+  if (!life.isDead) settle();
+}
+
 function wrapResult(value: unknown, life: Life): unknown {
   if (value instanceof Promise) {
     return new Promise((resolve, reject) => {
       value.then(
-        (settled) => life.isDead || resolve(wrapHandle(settled, life)),
-        (error) => life.isDead || reject(error),
+        (settled) => void deliver(life, () => resolve(wrapHandle(settled, life))),
+        (error) => void deliver(life, () => reject(error)),
       );
     });
   }
@@ -59,13 +101,17 @@ function wrapArgument(value: unknown, life: Life): unknown {
     get(target, name, receiver) {
       const member = Reflect.get(target, name, receiver);
       if (typeof member !== "function") return member;
-      return (...given: unknown[]) => life.isDead ? NEVER : member.apply(target, given);
+      return async (...given: unknown[]) => {
+        if (life.isPaused) await life.running();
+        return await (life.isDead ? NEVER : member.apply(target, given));
+      };
     },
   });
 }
 
 /**
  * A handle that goes dead with its process: calls made after the crash, and replies that were under way, never settle.
+ * While the process stands still, calls wait and replies are held back.
  * What was on the wire may still take effect at the other side.
  *
  * @param target The real handle.
@@ -79,7 +125,9 @@ export function mortal<T extends object>(target: T, life: Life): T {
       if (typeof member !== "function") return member;
       return (...given: unknown[]) => {
         if (life.isDead) return NEVER;
-        return wrapResult(member.apply(object, given.map((argument) => wrapArgument(argument, life))), life);
+        const call = () => member.apply(object, given.map((argument) => wrapArgument(argument, life)));
+        if (!life.isPaused || LOCAL_CALLS.has(name)) return wrapResult(call(), life);
+        return wrapResult(life.running().then(() => life.isDead ? NEVER : call()), life);
       };
     },
   });

@@ -16,6 +16,7 @@ import type { Topic } from "../lib/operator/operator.ts";
 import { groupIdOf } from "../lib/runtime/subscription_spec.ts";
 import type { LogLevel, Observer, StepDetail, StepLabel } from "../lib/seams/observer.ts";
 import type { BlobStore } from "../lib/seams/blob_store.ts";
+import { randomId } from "../lib/seams/random.ts";
 import type { StateStoreProvider } from "../lib/seams/state_store.ts";
 
 /** Options of {@linkcode TestDriver.start}. */
@@ -211,6 +212,16 @@ export class TestDriver implements AsyncDisposable {
     this.#workers[worker]!.life.end();
   }
 
+  /** A worker stands still, as in a suspended machine: its session may expire meanwhile. */
+  pause(worker = 0): void {
+    this.#workers[worker]!.life.pause();
+  }
+
+  /** A paused worker goes on where it stood, as a zombie if its partitions were given away. */
+  resume(worker = 0): void {
+    this.#workers[worker]!.life.resume();
+  }
+
   /** Starts a crashed (or closed) worker again. */
   async restart(worker = 0, options: RestartOptions = {}): Promise<void> {
     const which = this.#workers[worker]!;
@@ -281,7 +292,7 @@ export class TestDriver implements AsyncDisposable {
       random: this.#random,
       observer: this.#observer(worker),
     };
-    const connection = this.broker.connect({ ...environment, clock: this.clock });
+    const connection = this.broker.connect(environment);
     life.onDeath(() => connection.crash());
     const options = resolveOptions(this.#app.name, {
       constructorOptions: this.#app.definition().options as TurbineOptions,
@@ -293,7 +304,9 @@ export class TestDriver implements AsyncDisposable {
       },
     });
     const { name, subscriptions } = this.#app;
-    worker.starting = startApp({ name, subscriptions, options, environment }).then((app) => {
+    const transactionInstance = randomId(this.#random);
+    const instance = this.#options.isStatic === false ? { transactionInstance } : {};
+    worker.starting = startApp({ name, subscriptions, options, environment, ...instance }).then((app) => {
       if (life.isDead) return;
       worker.app = app;
       app.ended.then(() => {

@@ -116,15 +116,27 @@ export class SubscriptionRunner {
     await this.#loop;
   }
 
+  /**
+   * Joins the group. After an attempt without an answer the same member tries again: a request of an older one that lands
+   * late would otherwise take its place.
+   */
   async #join(): Promise<void> {
+    if (this.#consumer === undefined) await this.#newMember();
+    await this.#member.subscribe([this.#spec.input.name], {
+      assigned: (partitions) => this.#assigned(partitions),
+      revoked: (partitions) => this.#revoked(partitions),
+      lost: (partitions) => this.#lost(partitions),
+    });
+    this.#isJoined = true;
+  }
+
+  async #newMember(): Promise<void> {
     const { broker, options } = this.#parts;
-    await this.#leave();
     const consumer = await broker.consumer({
       groupId: groupIdOf(this.#spec),
       ...(options.instanceId === undefined ? {} : { instanceId: `${options.instanceId}-${this.#spec.name}` }),
       sessionTimeoutMs: options.failoverGraceMs,
     });
-    this.#consumer = consumer;
     this.#commits = new CommitGroup(this.#spec, { parts: this.#parts, consumer });
     this.#work = new MemberWork(this.#spec, {
       parts: this.#parts,
@@ -134,12 +146,7 @@ export class SubscriptionRunner {
       isEnding: () => this.#ending !== undefined,
       unlessAborted: (work) => this.#unlessAborted(work),
     });
-    await consumer.subscribe([this.#spec.input.name], {
-      assigned: (partitions) => this.#assigned(partitions),
-      revoked: (partitions) => this.#revoked(partitions),
-      lost: (partitions) => this.#lost(partitions),
-    });
-    this.#isJoined = true;
+    this.#consumer = consumer;
   }
 
   /** Drops a member that is of no use any more. */
