@@ -1,6 +1,6 @@
 import { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
 import { refusalError } from "../lib/adapters/embedded/refusal_error.ts";
-import { partitionRows } from "../lib/adapters/embedded/partition_rows.ts";
+import { partitionRows } from "../lib/columns/partition_rows.ts";
 import { holdProcess } from "../lib/adapters/system/hold_process.ts";
 import { SystemClock } from "../lib/adapters/system/system_clock.ts";
 import type { OffsetEntry } from "../lib/embedded/change.ts";
@@ -124,7 +124,7 @@ export class MemoryBroker extends EmbeddedBroker {
     const records = recordsOf(rows);
     const count = this.cluster.state.topics.get(topic)?.logs.length ?? 1;
     const request = partition === undefined ? { topic, records } : { topic, records, partitions: partition };
-    for (const part of partitionRows(request, count, 0)) {
+    for (const part of partitionRows(request, { count, nullPartition: 0 })) {
       this.#do("put records", this.cluster.produce({ topic, records, ...part, producer: null }, this.times()));
     }
   }

@@ -1,4 +1,5 @@
 import { applied, notApplied, type Outcome, unknown } from "../../base/outcome.ts";
+import { type PartitionRows, partitionRows } from "../../columns/partition_rows.ts";
 import type { Times } from "../../embedded/cluster.ts";
 import type { PartitionEntry } from "../../embedded/change.ts";
 import { partitionKey } from "../../embedded/cluster_state.ts";
@@ -6,7 +7,6 @@ import { done, type Refusal, type Reply } from "../../embedded/reply.ts";
 import type { ProducedRange, ProduceRequest } from "../../seams/broker.ts";
 import type { Client } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
-import { type PartitionRows, partitionRows } from "./partition_rows.ts";
 import { outcomeOfError, refusalError } from "./refusal_error.ts";
 
 /** Who sends, and the next sequence number of each partition. */
@@ -50,7 +50,7 @@ export async function sendBatch(
     // Only a missing topic costs a turn: otherwise requests take effect in the order of the calls.
     if (!client.server.cluster.state.topics.has(topic)) await createMissingTopics(client, [topic]);
     const partitions = client.server.cluster.state.topics.get(topic)?.logs.length ?? client.options.defaultPartitions;
-    const parts = takeSequences(sender, topic, partitionRows(request, partitions, nullPartition), request);
+    const parts = takeSequences(sender, topic, partitionRows(request, { count: partitions, nullPartition }), request);
     const places = parts.map(({ partition }): PartitionEntry => [topic, partition]);
     const run = (times: Times) => send(client, { request, sender, parts, places }, times);
     const reply = await client.requestPatiently("produce", run, {

@@ -1,8 +1,8 @@
 import { BrokerUnavailableError } from "../../base/errors.ts";
 import { applied, notApplied, type Outcome, unknown } from "../../base/outcome.ts";
+import { partitionRows } from "../../columns/partition_rows.ts";
 import type { ProducedRange, Producer, ProduceRequest } from "../../seams/broker.ts";
 import { CODE, codeError, lostReply, outcomeOfError } from "./broker_codes.ts";
-import { divideRows } from "./divide_rows.ts";
 import { encodeBatches, type EncodedBatch, nextSequence } from "./encode_batches.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { INIT_PRODUCER_ID_CALL, produceCall, type ProducedPartition } from "./protocol/record_calls.ts";
@@ -98,7 +98,7 @@ export class KafkajsProducer implements Producer {
     const { leaders } = await this.#client.topic(topic);
     const { batchBytesMax } = this.#client.options;
     const wallMs = this.#client.environment.clock.wallMs();
-    return divideRows(request, leaders.length, turn % leaders.length).map(({ partition, rows }) => {
+    return partitionRows(request, { count: leaders.length, nullPartition: turn }).map(({ partition, rows }) => {
       const key = `${topic}/${partition}`;
       const sequence = sender.sequences.get(key) ?? 0;
       const count = rows?.length ?? records.count;
