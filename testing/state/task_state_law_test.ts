@@ -315,7 +315,9 @@ function sorted(entries: [unknown, unknown][]): [unknown, unknown][] {
   return entries.sort((a, b) => text(a) < text(b) ? -1 : 1);
 }
 
-const plain = (_: string, value: unknown) => typeof value === "bigint" ? `${value}n` : value;
+/** For JSON.stringify(): 64-bit integers have a text, and a key without a value is not one whose value is null. */
+const plain = (_: string, value: unknown) =>
+  typeof value === "bigint" ? `${value}n` : value === undefined ? "(missing)" : value;
 const nulls = (columns: Columns) => Object.fromEntries(Object.keys(columns).map((name) => [name, null]));
 const columnOf = <C extends Column extends Column<infer T> ? T : never>(
   type: C,
