@@ -1,0 +1,99 @@
+/**
+ * The job of the lane of real jobs on Kafka: running sums by key, state in RocksDB. Runs until SIGTERM, or until it is
+ * killed; standard output has a line `started`, and a line `tasks <partitions>` for each change of what it works on.
+ *
+ * Argument: {@linkcode KafkaJobOptions} as JSON.
+ */
+import { batchOf, float64, int32, json, type Topic, topic, Turbine, utf8 } from "@turbine/turbine";
+import { kafkajs } from "@turbine/turbine/kafkajs";
+import { rocksdb } from "@turbine/turbine/rocksdb";
+
+/** One process of the job. */
+export interface KafkaJobOptions {
+  /** Broker, `host:port`. */
+  readonly address: string;
+  /** Name of the app; its topics begin with it. */
+  readonly name: string;
+  /** Where state lives between batches: of this process alone. */
+  readonly stateDirectory: string;
+  /** Where checkpoints go: shared by all processes. */
+  readonly checkpointsDirectory: string;
+  /** A static member's id; a dynamic member without. */
+  readonly instanceId?: string;
+  /** A silent process loses its partitions after this. */
+  readonly failoverGraceMs: number;
+}
+
+const NUMBER = { id: int32(), key: utf8() };
+const SUM = { id: int32(), key: utf8(), sum: float64() };
+const HOW = { key: "key", partitions: 3, createTopics: true } as const;
+
+/** Rows that the job takes at a time. */
+export const BATCH_ROWS = 50;
+
+/** Numbered records; `id` counts from 0. */
+export function numbersOf(name: string): Topic<typeof NUMBER> {
+  return topic(`${name}-numbers`, { ...HOW, value: json(NUMBER) });
+}
+
+/** One row for each record: the sum of ids of its key so far. */
+export function sumsOf(name: string): Topic<typeof SUM> {
+  return topic(`${name}-sums`, { ...HOW, value: json(SUM) });
+}
+
+/** The record of a number. */
+export function recordOf(id: number): { id: number; key: string } {
+  return { id, key: `k${(id * 7) % 29}` };
+}
+
+/** The job. */
+export function createApp(options: KafkaJobOptions): Turbine {
+  const { address, name, stateDirectory, checkpointsDirectory, instanceId, failoverGraceMs } = options;
+  const log = (level: string, message: string) => {
+    if (level === "warn" || level === "error") console.error(`${level}: ${message}`);
+  };
+  const app = new Turbine(name, {
+    adapters: [kafkajs, rocksdb],
+    broker: `kafkajs://${address}`,
+    state: `rocksdb:${stateDirectory}`,
+    checkpoints: `file:${checkpointsDirectory}`,
+    checkpointIntervalMs: 400,
+    stateFlushIntervalMs: 100,
+    failoverGraceMs,
+    ...instanceId === undefined ? {} : { instanceId },
+    environment: { observer: { step: () => {}, log } },
+  });
+  const sums = sumsOf(name);
+  app.subscribe(numbersOf(name), { publishTo: sums, name: "sums", batchRows: BATCH_ROWS, commitIntervalMs: 30 }, async (
+    batch,
+    { state },
+  ) => {
+    const rows: { id: number; key: string; sum: number }[] = [];
+    const ids = batch.getChild("id").toArray(), keys = batch.getChild("key").toJSON();
+    for (const [at, key] of keys.entries()) {
+      const sum = (await state.get<number>(key) ?? 0) + ids[at]!;
+      state.put(key, sum);
+      rows.push({ id: ids[at]!, key, sum });
+    }
+    return batchOf(sums.schema, rows);
+  });
+  return app;
+}
+
+async function main(options: KafkaJobOptions): Promise<void> {
+  await using running = await createApp(options).start();
+  Deno.addSignalListener("SIGTERM", () => void running.close());
+  console.log("started");
+  let shown = "";
+  while (!running.isClosed) {
+    const tasks = `tasks ${running.status()[0]!.tasks.map(({ partition }) => partition).sort().join(" ")}`;
+    if (tasks !== shown) console.log(shown = tasks);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  if (running.failure !== undefined) throw running.failure;
+  const [failure] = running.status()[0]!.failures.values();
+  if (failure !== undefined) throw failure;
+  Deno.exit(0);
+}
+
+if (import.meta.main) await main(JSON.parse(Deno.args[0]!));
