@@ -40,7 +40,7 @@ export {
 export { type CallFaultOptions, CallFaultPlan } from "./call_fault_plan.ts";
 export { FakeClock, type FakeClockOptions } from "./fake_clock.ts";
 export { type GroupMember, MemoryBroker, type MemoryBrokerOptions } from "./memory_broker.ts";
-export { Life, mortal, mortalClock } from "./mortal.ts";
+export { Life, type Link, mortal, mortalClock } from "./mortal.ts";
 export type { ReadRow, RecordRow } from "./record_rows.ts";
 export { SeededRandom } from "./seeded_random.ts";
 export { type RestartOptions, TestDriver, type TestDriverOptions, type TraceEntry } from "./test_driver.ts";

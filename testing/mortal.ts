@@ -1,5 +1,13 @@
 import type { Clock } from "../lib/seams/clock.ts";
 
+/** How a process reaches what its handles stand for. */
+export interface Link {
+  /** Whether the process lives. */
+  readonly life: Life;
+  /** Awaited before each reply reaches the process. @default {nothing} */
+  readonly latency?: () => Promise<void>;
+}
+
 /** Whether a virtual process lives, stands still, or is dead. */
 export class Life {
   #isDead = false;
@@ -66,36 +74,37 @@ const LOCAL_CALLS = new Set<PropertyKey>([
   "pages",
 ]);
 
-async function deliver(life: Life, settle: () => void): Promise<void> {
+async function deliver({ life, latency }: Link, settle: () => void): Promise<void> {
+  if (latency !== undefined) await latency();
   if (life.isPaused) await life.running();
   if (!life.isDead) settle();
 }
 
-function wrapResult(value: unknown, life: Life): unknown {
+function wrapResult(value: unknown, link: Link): unknown {
   if (value instanceof Promise) {
     return new Promise((resolve, reject) => {
       value.then(
-        (settled) => void deliver(life, () => resolve(wrapHandle(settled, life))),
-        (error) => void deliver(life, () => reject(error)),
+        (settled) => void deliver(link, () => resolve(wrapHandle(settled, link))),
+        (error) => void deliver(link, () => reject(error)),
       );
     });
   }
-  return wrapHandle(value, life);
+  return wrapHandle(value, link);
 }
 
 /** Handles (consumers, producers, stores) are wrapped again; plain values and arrays are not. */
-function wrapHandle(value: unknown, life: Life): unknown {
+function wrapHandle(value: unknown, link: Link): unknown {
   if (!isObject(value) || Array.isArray(value) || ArrayBuffer.isView(value)) return value;
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return value;
   if (value instanceof Map || value instanceof Set || value instanceof Error || Symbol.asyncIterator in value) {
     return value;
   }
-  return mortal(value, life);
+  return mortalOn(value, link);
 }
 
 /** Callbacks that a seam makes into the process stop with it. */
-function wrapArgument(value: unknown, life: Life): unknown {
+function wrapArgument(value: unknown, { life }: Link): unknown {
   if (!isObject(value) || typeof (value as { revoked?: unknown }).revoked !== "function") return value;
   return new Proxy(value, {
     get(target, name, receiver) {
@@ -111,23 +120,28 @@ function wrapArgument(value: unknown, life: Life): unknown {
 
 /**
  * A handle that goes dead with its process: calls made after the crash, and replies that were under way, never settle.
- * While the process stands still, calls wait and replies are held back.
- * What was on the wire may still take effect at the other side.
+ * While the process stands still, calls wait and replies are held back. What was on the wire may still take effect at the
+ * other side.
  *
  * @param target The real handle.
- * @param life The process that holds it.
+ * @param link The process that holds it, and how slow replies are; or the process alone.
  * @returns A handle of the same type.
  */
-export function mortal<T extends object>(target: T, life: Life): T {
+export function mortal<T extends object>(target: T, link: Link | Life): T {
+  return mortalOn(target, link instanceof Life ? { life: link } : link);
+}
+
+function mortalOn<T extends object>(target: T, link: Link): T {
+  const { life } = link;
   return new Proxy(target, {
     get(object, name) {
       const member = Reflect.get(object, name, object);
       if (typeof member !== "function") return member;
       return (...given: unknown[]) => {
         if (life.isDead) return NEVER;
-        const call = () => member.apply(object, given.map((argument) => wrapArgument(argument, life)));
-        if (!life.isPaused || LOCAL_CALLS.has(name)) return wrapResult(call(), life);
-        return wrapResult(life.running().then(() => life.isDead ? NEVER : call()), life);
+        const call = () => member.apply(object, given.map((argument) => wrapArgument(argument, link)));
+        if (!life.isPaused || LOCAL_CALLS.has(name)) return wrapResult(call(), link);
+        return wrapResult(life.running().then(() => life.isDead ? NEVER : call()), link);
       };
     },
   });
@@ -138,6 +152,6 @@ export function mortalClock(clock: Clock, life: Life): Clock {
   return {
     wallMs: () => clock.wallMs(),
     monotonicMs: () => clock.monotonicMs(),
-    sleep: (ms, signal) => life.isDead ? NEVER : wrapResult(clock.sleep(ms, signal), life) as Promise<void>,
+    sleep: (ms, signal) => life.isDead ? NEVER : wrapResult(clock.sleep(ms, signal), { life }) as Promise<void>,
   };
 }

@@ -1,6 +1,6 @@
 import { FakeClock } from "./fake_clock.ts";
 import { MemoryBroker } from "./memory_broker.ts";
-import { Life, mortal, mortalClock } from "./mortal.ts";
+import { Life, type Link, mortal, mortalClock } from "./mortal.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
 import { MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
@@ -35,6 +35,8 @@ export interface TestDriverOptions {
   state?: (worker: number) => StateStoreProvider;
   /** Prints every step and log line. @default {false} */
   isTracing?: boolean;
+  /** Replies of the broker take a random time up to this, in virtual milliseconds. @default {0} */
+  latencyMs?: number;
   /** Static membership: workers keep their partitions over a restart. @default {true} */
   isStatic?: boolean;
 }
@@ -297,7 +299,7 @@ export class TestDriver implements AsyncDisposable {
     const options = resolveOptions(this.#app.name, {
       constructorOptions: this.#app.definition().options as TurbineOptions,
       run: {
-        broker: mortal(connection, life),
+        broker: mortal(connection, this.#link(life)),
         state: mortal(worker.state, life),
         checkpoints: mortal(this.#blobs, life),
         ...(this.#options.isStatic === false ? {} : { instanceId: `worker-${worker.number}` }),
@@ -315,6 +317,12 @@ export class TestDriver implements AsyncDisposable {
     }, (error) => {
       if (!life.isDead) this.#failures.push(error as Error);
     });
+  }
+
+  #link(life: Life): Link {
+    const { latencyMs = 0 } = this.#options;
+    if (latencyMs === 0) return { life };
+    return { life, latency: () => this.clock.sleep(this.#random.integer(0, latencyMs)) };
   }
 
   #observer(worker: Worker): Observer {

@@ -98,11 +98,11 @@ async function crashAt(
   place: { guarantee: Guarantee; node: "same" | "new"; twice: boolean },
 ) {
   const { guarantee, node, twice } = place;
-  const run = await TallyRun.start(tallyApp(guarantee, { onRecordError: "skip" }), { seed: 7 });
+  const run = await TallyRun.start(tallyApp(guarantee, { onRecordError: "skip" }), { seed: 7, latencyMs: 30 });
   const { driver } = run;
   try {
     // Enough for three checkpoints, so that a restart finds state to restore and retention has something to do.
-    const feeding = run.keepFeeding({ rounds: 60 });
+    const feeding = run.keepFeeding({ rounds: 120, rows: 2, pauseMs: 50 });
     await driver.advanceClock(2_300);
     let duplicatesMax = 0;
     for (let crash = 0; crash < (twice ? 2 : 1); crash++) {
