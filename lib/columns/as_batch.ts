@@ -4,6 +4,7 @@ import { adoptData, isOurs, Unfit } from "./adopt_data.ts";
 import { type ArrowData, unknownColumn } from "./column_data.ts";
 import { rowOrigins, withRowOrigins } from "./row_origins.ts";
 import type { Batch, Columns } from "./schema.ts";
+import { shownValue } from "./shown_value.ts";
 
 /**
  * Takes a RecordBatch of any Arrow library as a batch of these columns, found by name. It is judged by structure, never
@@ -27,10 +28,17 @@ import type { Batch, Columns } from "./schema.ts";
  * @param schema The columns.
  * @param recordBatch A RecordBatch, perhaps a slice.
  * @returns A batch of exactly these columns; `recordBatch` itself when it already is one.
- * @throws {TypeError} when a column is missing, cannot be widened exactly, or has a null though it is not nullable; the
+ * @throws {TypeError} when it is no RecordBatch, a column is missing, cannot be widened exactly, or has a null though it is not nullable; the
  * message names the column, what was expected and what was found.
  */
 export function asBatch<S extends Columns>(schema: S, recordBatch: RecordBatch | Batch<Columns>): Batch<S> {
+  if (!isRecordBatch(recordBatch)) {
+    throw new TypeError(
+      `Cannot adopt batch as it must be a RecordBatch, such as batchOf() makes of rows: current value is ${
+        shownValue(recordBatch)
+      }`,
+    );
+  }
   const { fields } = recordBatch.schema;
   const names = fields.map((field) => field.name);
   const wanted = Object.keys(schema);
@@ -54,4 +62,8 @@ export function asBatch<S extends Columns>(schema: S, recordBatch: RecordBatch |
   });
   if (isSame) return recordBatch as unknown as Batch<S>;
   return withRowOrigins(batchFromData(schema, children, count), rowOrigins(recordBatch as RecordBatch));
+}
+
+function isRecordBatch(value: RecordBatch | Batch<Columns> | null | undefined): boolean {
+  return Array.isArray(value?.schema?.fields) && Array.isArray(value.data?.children);
 }

@@ -164,3 +164,10 @@ Deno.test("asBatch() drops columns that are not asked for, and a nullable flag t
   const adopted = asBatch({ a: utf8() }, batch);
   assertEquals(adopted.schema.fields.map((field) => [field.name, field.nullable]), [["a", false]]);
 });
+
+Deno.test("asBatch() says that rows, columns and nothing at all are no batch", () => {
+  const schema = { a: utf8() };
+  for (const value of [[{ a: "1" }], { a: "1" }, undefined, null, "a", 5, batchOf(schema, []).getChild("a")]) {
+    assertThrows(() => asBatch(schema, value as never), TypeError, "must be a RecordBatch, such as batchOf() makes");
+  }
+});

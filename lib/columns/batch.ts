@@ -89,6 +89,9 @@ interface InputOptions {
 export function columnFromInput(name: string, type: ColumnType, options: InputOptions): ArrowData {
   const { input, count } = options;
   let data: ArrowData;
+  if (Array.isArray(input)) {
+    throw wrongColumn(name, type, "it must be a column or a typed array (batchOf() makes columns of rows)", "Array");
+  }
   if (input instanceof Data) data = input;
   else if (isVector(input)) data = input.data.length === 1 ? input.data[0]! : concatData(type, input.data);
   else data = fromBuffers(name, type, { buffers: ArrayBuffer.isView(input) ? { values: input } : input, count });

@@ -1,6 +1,7 @@
 import { batchFromData } from "./batch.ts";
 import { dataOfValues, ValueMismatch } from "./column_builder.ts";
 import type { Batch, Columns, RowOf } from "./schema.ts";
+import { shownValue } from "./shown_value.ts";
 
 /**
  * A batch from rows: for tests, examples and small inputs. Every value is checked against its column.
@@ -25,6 +26,10 @@ import type { Batch, Columns, RowOf } from "./schema.ts";
  * @throws {TypeError} when a value is missing, mistyped or extra; the message names row and column.
  */
 export function batchOf<S extends Columns>(schema: S, rows: readonly RowOf<S>[]): Batch<S> {
+  checkColumnTypes(schema);
+  if (!Array.isArray(rows)) {
+    throw new TypeError(`Cannot build batch as its rows must be an array: current value is ${shownValue(rows)}`);
+  }
   const names = Object.keys(schema);
   const known = new Set(names);
   for (const [row, values] of rows.entries()) {
@@ -48,7 +53,7 @@ export function batchOf<S extends Columns>(schema: S, rows: readonly RowOf<S>[])
       if (!(error instanceof ValueMismatch)) throw error;
       throw new TypeError(
         `Cannot build batch as column '${name}${error.path}' (${type.kind}) of row ${error.row} wants ${error.wanted}: current value is ${
-          shown(error.found)
+          shownValue(error.found)
         }`,
       );
     }
@@ -56,15 +61,21 @@ export function batchOf<S extends Columns>(schema: S, rows: readonly RowOf<S>[])
   return batchFromData(schema, children, rows.length);
 }
 
-/** A value as messages show it, shortened. */
-function shown(value: unknown): string {
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "function" || typeof value === "symbol") return typeof value;
-  let text: string;
-  try {
-    text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
-  } catch {
-    text = Object.prototype.toString.call(value);
+const CHECKED = new WeakSet<Columns>();
+
+/** A topic or a constructor in place of a schema would fail deep inside Arrow. */
+function checkColumnTypes(schema: Columns): void {
+  if (typeof schema !== "object" || schema === null) {
+    throw new TypeError(`Cannot build batch as its schema must be an object: current value is ${shownValue(schema)}`);
   }
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  if (CHECKED.has(schema)) return;
+  for (const [name, type] of Object.entries(schema)) {
+    if (typeof type?.kind === "string" && type.arrow !== undefined) continue;
+    throw new TypeError(
+      `Cannot build batch as column '${name}' must be a column type such as utf8(): current value is ${
+        shownValue(type)
+      }`,
+    );
+  }
+  CHECKED.add(schema);
 }

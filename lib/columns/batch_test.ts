@@ -183,3 +183,26 @@ Deno.test("rows() gives fresh objects that can be kept, also without code genera
   const make = plainRowMaker(["a", "__proto__"])([(row) => row, () => "own"]);
   assertEquals(Object.entries(make(5)), [["a", 5], ["__proto__", "own"]]);
 });
+
+Deno.test("batchOf() says what is wrong with a schema or rows of another kind", () => {
+  const holder = { name: "readings", schema: { a: int32() } };
+  assertThrows(() => batchOf(holder as never, []), TypeError, "column 'name' must be a column type such as utf8()");
+  assertThrows(() => batchOf({ a: int32 } as never, []), TypeError, "current value is a function");
+  assertThrows(() => batchOf(undefined as never, []), TypeError, "its schema must be an object");
+  assertThrows(() => batchOf({ a: int32() }, { a: 1 } as never), TypeError, "its rows must be an array");
+});
+
+Deno.test("batchFromColumns() names what a plain array should have been", () => {
+  const plain = [1, 2] as unknown as Int32Array;
+  assertThrows(() => batchFromColumns({ a: int32() }, { a: plain }, 2), TypeError, "current value is Array");
+  const texts = ["x"] as unknown as Int32Array;
+  assertThrows(() => batchFromColumns({ a: utf8() }, { a: texts }, 1), TypeError, "current value is Array");
+});
+
+Deno.test("filter() refuses a condition that is neither callback, bool column nor mask", () => {
+  const batch = batchOf({ a: int32() }, [{ a: 1 }, { a: 2 }]);
+  const message = "must be a callback, a bool column or a Uint8Array";
+  for (const condition of [[true, false], true, undefined, null, { a: 1 }, batch.getChild("a")]) {
+    assertThrows(() => filter(batch, condition as never), TypeError, message);
+  }
+});

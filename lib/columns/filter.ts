@@ -5,7 +5,11 @@ import { columnsAsExpressions } from "./expression.ts";
 import type { ColumnsAsExpressions, Expression } from "./expression_types.ts";
 import { hasBit } from "./bitmap.ts";
 import type { Batch, Bool, Column, Columns } from "./schema.ts";
+import { shownValue } from "./shown_value.ts";
 import { takeRows } from "./take.ts";
+
+/** Arrow's number of the type bool, the same in every version of the library. */
+const BOOL = 6;
 
 /** What {@linkcode filter} takes: a condition over columns, a bool column, or one byte per row (0 drops it). */
 export type FilterCondition<S extends Columns> =
@@ -33,7 +37,7 @@ export type FilterCondition<S extends Columns> =
  * @param batch A batch.
  * @param condition A callback that makes a condition from the columns, a bool column of as many rows, or a mask.
  * @returns The batch itself when every row is kept, else a fresh one.
- * @throws {TypeError} when the callback names an unknown column or does not return a condition.
+ * @throws {TypeError} when the callback names an unknown column or does not return a condition, or `condition` is of another kind.
  * @throws {RangeError} when the mask has another length than the batch, or a row breaks a rule of integer arithmetic.
  */
 export function filter<S extends Columns>(batch: Batch<S>, condition: FilterCondition<S>): Batch<S> {
@@ -50,8 +54,14 @@ export function filter<S extends Columns>(batch: Batch<S>, condition: FilterCond
       rows[count] = i;
       count += condition[i] === 0 ? 0 : 1;
     }
-  } else {
+  } else if (condition?.type?.typeId === BOOL) {
     count = selectTrue(condition, rows);
+  } else {
+    throw new TypeError(
+      `Cannot filter batch as its condition must be a callback, a bool column or a Uint8Array: current value is ${
+        shownValue(condition)
+      }`,
+    );
   }
   return count === batch.numRows ? batch : takeRows(batch, rows, count);
 }

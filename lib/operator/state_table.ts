@@ -1,3 +1,4 @@
+import { checkOptionNames } from "../base/check_option_names.ts";
 import type { Columns, ColumnType } from "../columns/schema.ts";
 import type { StateTable } from "./operator.ts";
 
@@ -23,7 +24,7 @@ const KEY_KINDS = "utf8, binary, float64, int32, int64, timestampMs, bool or a s
  *
  * @param options Type of the keys, columns of the values, routing.
  * @returns A frozen table, for the `state` option of a subscription.
- * @throws {TypeError} when the key is a list or nests them, or there are no value columns.
+ * @throws {TypeError} when the key is a list or nests them, there are no value columns, or an option does not exist.
  * @throws {RangeError} when `routing` is not a number of leading key columns.
  *
  * @example The last reading of each device
@@ -38,6 +39,7 @@ const KEY_KINDS = "utf8, binary, float64, int32, int64, timestampMs, bool or a s
 export function stateTable<K extends ColumnType, V extends Columns>(
   options: StateTableOptions<K, V>,
 ): StateTable<K, V> {
+  checkOptionNames("state table", options, ["key", "value", "routing"]);
   const { key, value, routing } = options;
   if (key?.kind === "struct" && key.nullable) {
     throw new TypeError("Cannot create state table as a struct 'key' must not be nullable: current value is nullable");

@@ -32,3 +32,8 @@ Deno.test("stateTable() refuses a table without value columns", () => {
   assertThrows(() => stateTable({ key: utf8(), value: {} }), TypeError, "at least one column");
   assertThrows(() => stateTable({ key: utf8(), value: { n: 1 as never } }), TypeError, "column 'n'");
 });
+
+Deno.test("stateTable() refuses an option that does not exist", () => {
+  const mistyped = { key: utf8(), value: { n: int32() }, route: 1 };
+  assertThrows(() => stateTable(mistyped), TypeError, "only key, value, routing: current value is 'route'");
+});

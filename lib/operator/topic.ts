@@ -1,3 +1,4 @@
+import { checkOptionNames } from "../base/check_option_names.ts";
 import type { Codec } from "../codecs/codec.ts";
 import { json } from "../codecs/json/json.ts";
 import type { Columns, NamesOf, TimestampMs } from "../columns/schema.ts";
@@ -18,6 +19,8 @@ export interface TopicOptions<S extends Columns> {
   /** Create the topic when it is missing, on brokers that do not do so by themselves. @default {false} */
   createTopics?: boolean;
 }
+
+const OPTION_NAMES = ["value", "key", "eventTime", "outOfOrdernessMs", "partitions", "createTopics"];
 
 /** Topic names as Kafka allows them. */
 const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/;
@@ -43,7 +46,7 @@ export function checkTopicName(name: string): void {
  * @param name Topic name, of `A-Z a-z 0-9 . _ -`.
  * @param options Codec, key column, event time and how to create it.
  * @returns A frozen topic.
- * @throws {TypeError} when the name is illegal or an option names a column that does not exist.
+ * @throws {TypeError} when the name is illegal, an option does not exist or names a column that does not.
  * @throws {RangeError} when a number is out of range.
  *
  * @example A topic of readings, keyed by device
@@ -61,6 +64,7 @@ export function checkTopicName(name: string): void {
  */
 export function topic<S extends Columns>(name: string, options: TopicOptions<S>): Topic<S> {
   checkTopicName(name);
+  checkOptionNames(`topic '${name}'`, options, OPTION_NAMES);
   const { value: codec, key, eventTime, outOfOrdernessMs = 0, partitions = 1, createTopics = false } = options;
   const problem = `Cannot create topic '${name}' as`;
   if (codec === undefined || typeof codec.decoder !== "function") {
