@@ -78,6 +78,22 @@ Deno.test("FileJournal goes on in a new segment when one is long enough", async 
   assertEquals(await readJournal(disk.crash()), Array.from({ length: 12 }, (_, n) => n));
 });
 
+Deno.test("FileJournal tells of a recovery after a crash, and only in passing of one after a clean close", async () => {
+  const disk = new MemoryDisk();
+  const { journal, put } = await openJournal(disk);
+  put(0);
+  await journal.sync();
+  const levelOf = async (on: MemoryDisk) => {
+    const observer = new RecordingObserver();
+    const opened = await openJournal(on, { observer });
+    await opened.journal.close();
+    return observer.lines.map(({ level, message }) => `${level}: ${message}`);
+  };
+  const crashed = disk.crash();
+  assertEquals(await levelOf(crashed), ["info: Recovered the journal"]);
+  assertEquals(await levelOf(crashed), ["debug: Recovered the journal"]);
+});
+
 Deno.test("FileJournal cuts a torn end and tells how many bytes", async () => {
   const disk = new MemoryDisk();
   const { journal, put } = await openJournal(disk);

@@ -61,7 +61,8 @@ export async function recoverJournal(options: RecoverJournalOptions): Promise<Re
     const cuts = await readSegments(options, folder, recovery);
     recovery.finish(`${disk.root}/${folder}`);
     for (const cut of cuts) await cut();
-    options.observer.log("info", "Recovered the journal", {
+    // After a clean close there is nothing to tell: a script that only reads a topic would begin with this line.
+    options.observer.log(recovery.isClosed ? "debug" : "info", "Recovered the journal", {
       location: join(disk.root, directory),
       generation: format.generation,
       ...recovery.end,

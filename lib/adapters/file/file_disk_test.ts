@@ -118,6 +118,24 @@ Deno.test("FileDisk names path and reason when a directory is a file", async () 
   });
 });
 
+Deno.test("FileDisk names the directory above a new one when Deno may not read that", async () => {
+  const above = await mkdtemp(join(tmpdir(), "above-"));
+  const root = join(above, "new", "disk");
+  const script = `
+    import { FileDisk } from ${JSON.stringify(import.meta.resolve("./file_disk.ts"))};
+    await new FileDisk(${JSON.stringify(root)}).lock("", "a test").catch((error) => console.log(error.message));`;
+  try {
+    const path = join(above, "script.ts");
+    await writeFile(path, script);
+    const flags = [`--allow-read=${join(above, "new")}`, `--allow-write=${join(above, "new")}`];
+    const command = new Deno.Command(Deno.execPath(), { args: ["run", "--quiet", "--no-prompt", ...flags, path] });
+    const { stdout } = await command.output();
+    assertStringIncludes(new TextDecoder().decode(stdout), `and --allow-read=${above} as ${root} does not exist yet`);
+  } finally {
+    await rm(above, { recursive: true });
+  }
+});
+
 Deno.test({
   name: "FileDisk names the Deno flags when permission is missing",
   permissions: { read: true, write: false },

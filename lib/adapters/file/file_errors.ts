@@ -41,7 +41,12 @@ export function errorCode(error: unknown): string | undefined {
  */
 export function denialAdvice(error: unknown, directory: string): string {
   if (error instanceof Error && isPermissionRefusal(error)) {
-    return `run with --allow-read=${directory} and --allow-write=${directory}`;
+    const [, access, path] = /^Requires (read|write) access to "(.+?)"/.exec(error.message) ?? [];
+    // A new directory is made durable in the one above it, which needs a flag of its own.
+    const above = path !== undefined && path !== directory && `${directory}/`.startsWith(`${path}/`)
+      ? `, and --allow-${access}=${path} as ${directory} does not exist yet`
+      : "";
+    return `run with --allow-read=${directory} and --allow-write=${directory}${above}`;
   }
   if (errorCode(error) === "EROFS") return `the file system is read-only: choose another directory than ${directory}`;
   return `check owner and mode of ${directory}`;
