@@ -1,6 +1,6 @@
 /**
- * Expressions without code generation: each node is computed for the whole batch by a plain loop, operands first. Two to
- * five times slower than compiled kernels, and the second opinion that tests hold them against.
+ * Expressions without code generation: each node is computed for the whole batch by a plain loop, operands first. Four to
+ * fifteen times slower than compiled kernels, and the second opinion that tests hold them against.
  */
 import { hasBit } from "./bitmap.ts";
 import { columnData } from "./column_data.ts";

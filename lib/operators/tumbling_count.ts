@@ -1,8 +1,11 @@
+import { invariant } from "../base/assert.ts";
 import { ProcessingError } from "../base/errors.ts";
 import { batchFromColumns } from "../columns/batch.ts";
 import { batchOf } from "../columns/batch_of.ts";
-import { columnData } from "../columns/column_data.ts";
+import { hasBit } from "../columns/bitmap.ts";
+import { type ArrowData, columnData, int64Words, validityOf } from "../columns/column_data.ts";
 import { groupRows } from "../columns/group_rows.ts";
+import { int64FromNumbers, wordsToNumber } from "../columns/int64.ts";
 import { rowOrigins } from "../columns/row_origins.ts";
 import {
   type Batch,
@@ -16,8 +19,12 @@ import {
   type TimestampMs,
   timestampMs,
 } from "../columns/schema.ts";
-import { take } from "../columns/take.ts";
+import { selectColumns } from "../columns/select_columns.ts";
+import { take, takeRows } from "../columns/take.ts";
+import { timestampsOf } from "../columns/timestamps.ts";
 import type { Context, Operator, Running, StateAccess, StateTable } from "../operator/operator.ts";
+import { sortedRows } from "./sorted_rows.ts";
+import { WINDOW_START, WindowKeys, windowKeys } from "./window_keys.ts";
 
 /** Options of {@linkcode tumblingCount}. */
 export interface TumblingCountOptions<S extends Columns, By extends keyof S & string> {
@@ -38,6 +45,8 @@ export type TumblingCountOutput<S extends Columns, By extends keyof S> = Simplif
 
 /** Rows come and windows go in one order, whatever the cut of batches. */
 const LATE = "turbine:late-rows";
+/** Keys read from state that become one batch. */
+const LOAD_ROWS = 8_192;
 
 /**
  * Counts rows in tumbling windows of event time, by one or several columns; a window is published once, when the
@@ -113,8 +122,8 @@ class RunningTumblingCount implements Running<Columns, Columns> {
   readonly #keyColumns: Columns;
   readonly #table: StateTable<Key, Value>;
   #access: StateAccess<Key, Value> | undefined;
-  /** Starts of windows that have rows in state; `undefined`: not known, to be read from state. */
-  #open: Set<number> | undefined;
+  /** Keys that have a row in state; `undefined`: not known, to be read from state. */
+  #open: WindowKeys | undefined;
 
   constructor(
     options: { name: string; sizeMs: number; by: readonly string[]; allowedLatenessMs: number },
@@ -131,44 +140,53 @@ class RunningTumblingCount implements Running<Columns, Columns> {
     const open = this.#open ?? await this.#load(context);
     const { kept, starts } = this.#inTime(batch, context);
     if (kept.length === 0) return undefined;
-    const rows = kept.length === batch.numRows ? batch : take(batch, kept);
-    const groups = groupRows(rows, this.#options.by, starts);
-    const counts = new Float64Array(groups.count);
-    for (let row = 0; row < groups.codes.length; row++) counts[groups.codes[row]!]! += 1;
-    const keys = this.#keys(rows, starts, groups.first);
-    const before = (await this.#state(context).getMany(keys)).getChild("count");
-    const total = new BigInt64Array(groups.count);
-    for (let group = 0; group < groups.count; group++) {
-      total[group] = (before.get(group) ?? 0n) + BigInt(counts[group]!);
-      open.add(starts[groups.first[group]!]!);
+    const { by } = this.#options;
+    const rows = kept.length === batch.numRows ? batch : take(selectColumns(batch, ...by), kept);
+    const { codes, count, first } = groupRows(rows, by, starts);
+    const counts = new Float64Array(count);
+    for (let row = 0; row < codes.length; row++) counts[codes[row]!]! += 1;
+    const keys = windowKeys(rows, { columns: this.#keyColumns, rows: first, starts });
+    const keyColumn = this.#keyColumn(keys);
+    const state = this.#state(context);
+    const before = columnData(await state.getMany(keyColumn), "count");
+    const known = validityOf(before);
+    const words = int64Words(before);
+    const fresh = new Int32Array(count);
+    let freshCount = 0;
+    for (let group = 0; group < count; group++) {
+      if (known === null || hasBit(known, before.offset + group)) counts[group]! += wordsToNumber(words, group);
+      else fresh[freshCount++] = group;
     }
-    this.#state(context).putMany(keys, batchFromColumns({ count: int64() }, { count: total }, groups.count));
+    const total = int64FromNumbers(counts);
+    state.putMany(keyColumn, batchFromColumns({ count: int64() }, { count: total }, count));
+    open.add(freshCount === count ? keys : takeRows(keys, fresh, freshCount));
     return undefined;
   }
 
   async advance(watermarkMs: number, context: Context): Promise<Batch | undefined> {
     const open = this.#open ?? await this.#load(context);
     const { sizeMs, allowedLatenessMs } = this.#options;
-    const due = [...open].filter((start) => start + sizeMs + allowedLatenessMs <= watermarkMs).sort((a, b) => a - b);
-    if (due.length === 0) return undefined;
+    const due = open.removeDue(watermarkMs, sizeMs + allowedLatenessMs);
+    if (due === undefined) return undefined;
+    const { window_start, ...by } = this.#keyColumns as Record<string, Columns[string]>;
+    const order = sortedRows(due, { window_start, ...by } as Columns);
+    const keys = takeRows(due, order, order.length);
+    const keyColumn = this.#keyColumn(keys);
     const state = this.#state(context);
-    const wanted = new Set(due);
-    const found: { key: Record<string, unknown>; count: bigint }[] = [];
-    for await (const [key, { count }] of state.entries()) {
-      const { window_start: start } = key as { window_start: number };
-      if (wanted.has(start)) found.push({ key: key as Record<string, unknown>, count });
-    }
-    for (const { key } of found) state.delete(key as never);
-    for (const start of due) open.delete(start);
-    return this.#result(found);
+    const counts = columnData(await state.getMany(keyColumn), "count");
+    invariant(counts.nullCount === 0, "every key of an open window has a count in state");
+    state.deleteMany(keyColumn);
+    const ends = timestampsOf(keys, WINDOW_START);
+    for (let row = 0; row < ends.length; row++) ends[row]! += sizeMs;
+    const columns = { ...this.#inputs(keys), window_end: int64FromNumbers(ends), count: counts };
+    return batchFromColumns(this.#output, columns, keys.numRows);
   }
 
   dueMs(): number | undefined {
     if (this.#open === undefined) return -Infinity;
-    let lowest = Infinity;
-    for (const start of this.#open) lowest = Math.min(lowest, start);
+    const { earliest } = this.#open;
     const { sizeMs, allowedLatenessMs } = this.#options;
-    return lowest === Infinity ? undefined : lowest + sizeMs + allowedLatenessMs;
+    return earliest === Infinity ? undefined : earliest + sizeMs + allowedLatenessMs;
   }
 
   reset(): void {
@@ -179,9 +197,15 @@ class RunningTumblingCount implements Running<Columns, Columns> {
     return this.#access ??= context.operatorState(this.#options.name, this.#table);
   }
 
-  async #load(context: Context): Promise<Set<number>> {
-    const open = new Set<number>();
-    for await (const [key] of this.#state(context).entries()) open.add((key as { window_start: number }).window_start);
+  async #load(context: Context): Promise<WindowKeys> {
+    const open = new WindowKeys(this.#keyColumns);
+    let keys: unknown[] = [];
+    const add = (): void => {
+      open.add(batchOf(this.#keyColumns, keys as never));
+      keys = [];
+    };
+    for await (const [key] of this.#state(context).entries()) if (keys.push(key) === LOAD_ROWS) add();
+    add();
     return this.#open = open;
   }
 
@@ -212,25 +236,13 @@ class RunningTumblingCount implements Running<Columns, Columns> {
     return { kept: kept.subarray(0, count), starts: starts.subarray(0, count) };
   }
 
-  /** Keys (by columns and window start) of the first row of each group. */
-  #keys(rows: Batch, starts: Float64Array, first: Int32Array): Column<Key> {
-    const representatives = take(rows, first);
-    const columns: Record<string, unknown> = {};
-    for (const name of this.#options.by) columns[name] = columnData(representatives, name);
-    columns.window_start = BigInt64Array.from(first, (row) => BigInt(starts[row]!));
-    const schema = { key: this.#table.key };
-    return batchFromColumns(schema, { key: { columns } } as never, first.length).getChild("key") as Column<Key>;
+  /** Rows of the key columns as the one column of structs that state takes. */
+  #keyColumn(keys: Batch): Column<Key> {
+    const inputs = { key: { columns: this.#inputs(keys) } };
+    return batchFromColumns({ key: this.#table.key }, inputs as never, keys.numRows).getChild("key") as Column<Key>;
   }
 
-  #result(found: { key: Record<string, unknown>; count: bigint }[]): Batch {
-    const { sizeMs } = this.#options;
-    const text = (key: Record<string, unknown>) => this.#options.by.map((name) => String(key[name])).join("\u0000");
-    found.sort((a, b) =>
-      (a.key.window_start as number) - (b.key.window_start as number) || (text(a.key) < text(b.key) ? -1 : 1)
-    );
-    return batchOf(
-      this.#output,
-      found.map(({ key, count }) => ({ ...key, window_end: (key.window_start as number) + sizeMs, count })) as never,
-    );
+  #inputs(keys: Batch): Record<string, ArrowData> {
+    return Object.fromEntries(Object.keys(this.#keyColumns).map((name) => [name, columnData(keys, name)]));
   }
 }
