@@ -257,3 +257,8 @@ function topicOf<T extends Columns>(columns: T): Topic<T> {
     createTopics: false,
   };
 }
+
+Deno.test("map() refuses an option that does not exist", () => {
+  const mistyped = { outputs: {} } as object;
+  assertThrows(() => map((batch) => batch, mistyped), TypeError, "only output: current value is 'outputs'");
+});

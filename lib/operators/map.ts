@@ -1,3 +1,4 @@
+import { checkOptionNames } from "../base/check_option_names.ts";
 import { asBatch } from "../columns/as_batch.ts";
 import type { Batch, Columns } from "../columns/schema.ts";
 import type { Context, Handler, Operator, Result } from "../operator/operator.ts";
@@ -34,12 +35,13 @@ export interface MapOptions<O extends Columns> {
  * @param handler Gets each batch and the context; returns nothing, a batch or several, or a promise of these.
  * @param options The columns it returns.
  * @returns The operator.
- * @throws {TypeError} when `handler` is not a function.
+ * @throws {TypeError} when `handler` is not a function or an option does not exist.
  */
 export function map<S extends Columns, O extends Columns>(
   handler: Handler<S, O>,
   options: MapOptions<O> = {},
 ): Operator<S, O> {
+  checkOptionNames("map", options, ["output"]);
   const { output } = options;
   if (typeof handler !== "function") {
     throw new TypeError(`Cannot create map as its handler must be a function: current value is ${handler}`);

@@ -18,7 +18,7 @@ export interface JsonOptions {
 /**
  * JSON with an inferred schema: convenient for a first look, and the slow way. Each batch is parsed row by row and its
  * columns are inferred from its own rows, so two batches of one topic may differ: name the columns as soon as they are
- * known. A number is float64 (integers too), text utf8, true and false bool, an array a list, an object a struct; all
+ * known. A number is float64 (integers too, whose digits beyond 2^53 are rounded: declare such columns as int64), text utf8, true and false bool, an array a list, an object a struct; all
  * columns are nullable and stand in the order of their first appearance; a column of nothing but nulls is utf8. A row
  * whose value is no object, or disagrees with the type that earlier rows gave a column, is refused.
  *
