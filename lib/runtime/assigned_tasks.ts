@@ -2,6 +2,7 @@
  * The tasks of the partitions that a group member holds: those that run, those that are to be opened (again), and those
  * that failed and are left alone while the others go on.
  */
+import { assignmentDiff } from "../core/assignment_diff.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { Consumer, TopicPartition } from "../seams/broker.ts";
 import type { CommitGroup } from "./commit_group.ts";
@@ -57,6 +58,12 @@ export class AssignedTasks implements Iterable<Task> {
     return false;
   }
 
+  /** Whether a commit that goes before any record is still to be started. */
+  get isAnchoring(): boolean {
+    for (const task of this) if (task.isAnchoring && task.canSeal) return true;
+    return false;
+  }
+
   /** The running tasks; the list does not change while it is gone through. */
   [Symbol.iterator](): Iterator<Task> {
     return [...this.#tasks.values()][Symbol.iterator]();
@@ -96,10 +103,11 @@ export class AssignedTasks implements Iterable<Task> {
    */
   async openMissing(membership: Membership, isEnding: () => boolean): Promise<void> {
     const { consumer } = membership;
-    for (const source of consumer.assignment()) {
+    const { added } = assignmentDiff([...this].map((task) => task.source), consumer.assignment());
+    for (const source of added) {
       const { partition } = source;
       if (isEnding()) return;
-      if (this.#tasks.has(partition) || this.#failed.has(partition)) continue;
+      if (this.#failed.has(partition)) continue;
       if (this.#troubles.get(partition)?.isWaiting === true) continue;
       try {
         const task = await this.#open(source, membership);

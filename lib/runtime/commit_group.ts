@@ -99,8 +99,13 @@ export class CommitGroup {
     this.#protocol = new CommitProtocol(this.#mode);
   }
 
-  /** Milliseconds until a commit is due; infinite when there is nothing to commit or one is under way. */
-  dueInMs(hasOpenWork: boolean): number {
+  /**
+   * Milliseconds until a commit is due; infinite when there is nothing to commit or one is under way.
+   *
+   * @param hasOpenWork Whether there is something to commit.
+   * @param isUrgent Whether it must not wait for the commit interval.
+   */
+  dueInMs(hasOpenWork: boolean, isUrgent: boolean): number {
     const nowMs = this.#parts.environment.clock.monotonicMs();
     if (!hasOpenWork) {
       this.#openSinceMs = undefined;
@@ -108,7 +113,8 @@ export class CommitGroup {
     }
     this.#openSinceMs ??= nowMs;
     if (this.isBusy) return Infinity;
-    return Math.max(this.#openSinceMs + this.#spec.settings.commitIntervalMs, this.#notBeforeMs) - nowMs;
+    const waitMs = isUrgent ? 0 : this.#spec.settings.commitIntervalMs;
+    return Math.max(this.#openSinceMs + waitMs, this.#notBeforeMs) - nowMs;
   }
 
   /** Starts a commit; its end is awaited with {@linkcode CommitGroup.settled}. */

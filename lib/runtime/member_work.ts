@@ -127,8 +127,12 @@ export class MemberWork {
     return !this.#isPastBounds && this.#commits.failure === undefined;
   }
 
+  get #commitDueInMs(): number {
+    return this.#commits.dueInMs(this.#tasks.canSeal, this.#tasks.isAnchoring);
+  }
+
   get #isCommitDue(): boolean {
-    return this.#commits.failure === undefined && this.#commits.dueInMs(this.#tasks.canSeal) <= 0;
+    return this.#commits.failure === undefined && this.#commitDueInMs <= 0;
   }
 
   async #startCommit(): Promise<void> {
@@ -148,10 +152,10 @@ export class MemberWork {
   /** Milliseconds until the loop has something to do. */
   waitMs(): number {
     const nowMs = this.#parts.environment.clock.monotonicMs();
-    let wait = this.#commits.dueInMs(this.#tasks.canSeal);
+    let wait = this.#commitDueInMs;
     // Past the bound nothing is processed before the commit ends, which wakes the poll.
     const isFull = this.#isPastBounds;
-    for (const task of this.#tasks) if (!isFull) wait = Math.min(wait, task.readyInMs(nowMs));
+    for (const task of this.#tasks) if (!isFull && !task.isAnchoring) wait = Math.min(wait, task.readyInMs(nowMs));
     return Math.max(0, Math.min(wait, POLL_MS_MAX));
   }
 

@@ -1,7 +1,9 @@
+import { encodeCommitMetadata } from "../core/commit_metadata.ts";
 import type { CommitWitness } from "../core/commit_witness.ts";
 import type { OpenCommit } from "../core/open_commits.ts";
 import type { CommittedPosition } from "../seams/broker.ts";
 import type { CommitOutputs } from "./commit_outputs.ts";
+import type { RecoveredTask } from "./recover_task.ts";
 import type { Task } from "./task.ts";
 
 /** A commit of one task on its way. */
@@ -18,4 +20,32 @@ export interface SealedCommit {
   readonly position: CommittedPosition;
   /** What is produced. */
   readonly outputs: CommitOutputs;
+}
+
+/**
+ * What a sealed commit sends to the group.
+ *
+ * @param task Whose commit it is.
+ * @param parts The commit, what the group holds before it, and what is produced.
+ */
+export function sealCommit(
+  task: Task,
+  parts: Pick<SealedCommit, "commit" | "before" | "outputs"> & {
+    readonly recovered: RecoveredTask;
+    readonly transactionalId: string | null;
+  },
+): SealedCommit {
+  const { commit, before, outputs, recovered, transactionalId } = parts;
+  const { lineage, origin, ownership } = recovered;
+  const { offset, leaderEpoch, sequence: commitSequence, taskTimeMs, journal } = commit.after;
+  const metadata = encodeCommitMetadata({
+    lineage,
+    origin,
+    ownerToken: ownership.token,
+    commitSequence,
+    taskTimeMs,
+    journal,
+    transactionalId,
+  });
+  return { task, commit, lineage, before, outputs, position: { ...task.source, offset, leaderEpoch, metadata } };
 }

@@ -197,6 +197,7 @@ export class SubscriptionRunner {
     this.#pollTrouble.clear();
     this.#work.offer(slabs);
     await this.#openMissing();
+    await this.#work.commitIfDue();
     await this.#work.processReady();
     await this.#work.commitIfDue();
     await this.#work.keepState();

@@ -9,10 +9,10 @@
  * ```
  */
 import { invariant } from "../base/assert.ts";
-import { encodeCommitMetadata } from "../core/commit_metadata.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { OpenCommit } from "../core/open_commits.ts";
 import { OpenCommits } from "../core/open_commits.ts";
+import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
 import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
@@ -22,7 +22,7 @@ import { IdleTime } from "./idle_time.ts";
 import { type RecoveredTask, recoverTask } from "./recover_task.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
-import type { SealedCommit } from "./sealed_commit.ts";
+import { sealCommit, type SealedCommit } from "./sealed_commit.ts";
 import { SilentReplay } from "./silent_replay.ts";
 import { TaskInput } from "./task_input.ts";
 import type { TaskKeeper } from "./task_keeper.ts";
@@ -56,10 +56,9 @@ export class Task {
   readonly #transactionalId: string | null;
   readonly #replay: SilentReplay;
   readonly #end = new AbortController();
-  #isReplaying = true;
   #highWatermark = 0n;
   #commitCount = 0;
-  #isClosed = false;
+  readonly #life = new TaskLifecycle();
 
   private constructor(spec: SubscriptionSpec, options: TaskOptions, recovered: RecoveredTask) {
     const { parts, source } = options;
@@ -86,6 +85,7 @@ export class Task {
     this.#idle = new IdleTime(this.#time, { outOfOrdernessMs, commitIntervalMs: spec.settings.commitIntervalMs });
     this.#time.restore(recovered.restored.taskTimeMs);
     this.#input = new TaskInput(recovered.restored.offset);
+    this.#life.to("restoring");
     this.#replay = new SilentReplay({
       recovered,
       processor: this.#processor,
@@ -105,12 +105,10 @@ export class Task {
     const recovered = await recoverTask(spec, options);
     const task = new Task(spec, options, recovered);
     if (recovered.restored.offset < recovered.live.offset) {
-      const rows = recovered.live.offset - recovered.restored.offset;
-      observer.step("restore:silent-replay-begin", {
-        partition: task.partition,
-        from: recovered.restored.offset,
-        rows,
-      });
+      task.#life.to("replaying");
+      const { offset: from } = recovered.restored;
+      const rows = recovered.live.offset - from;
+      observer.step("restore:silent-replay-begin", { partition: task.partition, from, rows });
     }
     try {
       await task.#replay.begin();
@@ -178,7 +176,13 @@ export class Task {
 
   /** Whether a batch is full, has waited long enough, or stands alone in a replay. */
   isReady(nowMs: number): boolean {
-    return !this.#isClosed && !this.#input.isEmpty && this.readyInMs(nowMs) <= 0;
+    return !this.#isClosed && !this.#input.isEmpty && !this.isAnchoring && this.readyInMs(nowMs) <= 0;
+  }
+
+  /** Whether the commit that makes the group know the task is still to be started: it goes before any record. */
+  get isAnchoring(): boolean {
+    const { oldest } = this.#commits;
+    return this.#recovered.isCommitNeeded && this.#commitCount === 0 && oldest?.state === "open";
   }
 
   /** Milliseconds until {@linkcode Task.isReady}; infinite when nothing waits and no time passes. */
@@ -229,11 +233,8 @@ export class Task {
       this.#keeper.forceCheckpoint("the decision journal is full: time stands still until a checkpoint makes room");
       return;
     }
-    this.#parts.environment.observer.step("time:jumped", {
-      partition: this.partition,
-      offset: head.offset,
-      taskTimeMs: target,
-    });
+    const { observer } = this.#parts.environment;
+    observer.step("time:jumped", { partition: this.partition, offset: head.offset, taskTimeMs: target });
     const outputs = this.#openCommit();
     this.#time.jump(target);
     await this.#processor.jump(head.offset, { taskTimeMs: target, isReplaying: false }, outputs);
@@ -250,25 +251,13 @@ export class Task {
       to: after.offset,
       sequence: after.sequence,
     });
-    const metadata = encodeCommitMetadata({
-      lineage: this.#recovered.lineage,
-      origin: this.#recovered.origin,
-      ownerToken: this.#recovered.ownership.token,
-      commitSequence: after.sequence,
-      taskTimeMs: after.taskTimeMs,
-      journal: after.journal,
-      transactionalId: this.#transactionalId,
-    });
-    const position = { ...this.source, offset: after.offset, leaderEpoch: after.leaderEpoch, metadata };
-    const { lineage } = this.#recovered;
-    return {
-      task: this,
+    return sealCommit(this, {
       commit,
-      lineage,
+      recovered: this.#recovered,
       before: this.#commits.witness,
-      position,
+      transactionalId: this.#transactionalId,
       outputs: this.#outputs.get(commit.sequence)!,
-    };
+    });
   }
 
   /** The oldest commit has happened. */
@@ -290,6 +279,7 @@ export class Task {
       this.#processor.reset();
       this.#time.restore(rewindTo.taskTimeMs);
       this.#time.wake(this.#parts.environment.clock.monotonicMs());
+      this.#anchor();
     }
     this.#input.clear(this.position);
     return this.position;
@@ -305,12 +295,14 @@ export class Task {
   /** Closes with nothing open: flushes, checkpoints, closes the store. */
   async closeClean(): Promise<void> {
     if (this.#isClosed) return;
-    this.#isClosed = true;
+    const wasReplaying = this.#isReplaying;
+    this.#life.to("closing");
     const { observer } = this.#parts.environment;
     observer.step("task:closing", { partition: this.partition });
     invariant(this.#commits.oldest === undefined, "a task with an open commit is not closed clean");
-    if (!this.#isReplaying) await this.#keeper.finish();
+    if (!wasReplaying) await this.#keeper.finish();
     await this.#recovered.state.close();
+    this.#life.to("closed");
     observer.step("task:closed-clean", { partition: this.partition });
   }
 
@@ -321,7 +313,7 @@ export class Task {
    */
   async closeDirty(options: { readonly isStateDamaged?: boolean } = {}): Promise<void> {
     if (this.#isClosed) return;
-    this.#isClosed = true;
+    this.#life.to("closed");
     this.#end.abort();
     this.#keeper.abandon();
     await this.#recovered.state.close();
@@ -338,7 +330,7 @@ export class Task {
     return {
       topic,
       partition,
-      lifecycle: this.#isClosed ? "closed" : this.#isReplaying ? "replaying" : "running",
+      lifecycle: this.#life.state,
       position: this.position,
       committed: this.#commits.committed.offset,
       highWatermark: this.#highWatermark,
@@ -347,6 +339,14 @@ export class Task {
       commits: this.#commitCount,
       checkpointed: this.#keeper.checkpointed,
     };
+  }
+
+  get #isClosed(): boolean {
+    return this.#life.state === "closing" || this.#life.state === "closed";
+  }
+
+  get #isReplaying(): boolean {
+    return this.#life.state === "restoring" || this.#life.state === "replaying";
   }
 
   /** Outputs of the commit that takes the next batch; opens one in state when there is none. */
@@ -366,14 +366,10 @@ export class Task {
     const { observer, clock } = this.#parts.environment;
     if (restored.offset < live.offset) {
       observer.step("restore:silent-replay-done", { partition: this.partition, rows: live.offset - restored.offset });
-      observer.log("info", "Silent replay is done", {
-        subscription: this.#spec.name,
-        partition: this.partition,
-        from: restored.offset,
-        to: live.offset,
-      });
+      const range = { partition: this.partition, from: restored.offset, to: live.offset };
+      observer.log("info", "Silent replay is done", { subscription: this.#spec.name, ...range });
     }
-    this.#isReplaying = false;
+    this.#life.to("running");
     if (live.taskTimeMs !== null) this.#time.jump(live.taskTimeMs);
     const { lineage, witness } = this.#recovered;
     this.#commits = new OpenCommits({ ...live, taskTimeMs: this.#time.taskTimeMs }, { lineage, witness });
@@ -381,9 +377,13 @@ export class Task {
     this.#processor.reset();
     this.#keeper.live(this.#commits.committed);
     observer.step("restore:live", { partition: this.partition, offset: live.offset });
-    if (!this.#recovered.isCommitNeeded) return;
-    // The group does not know this lineage or position yet: a commit without rows says so before any record.
+    this.#anchor();
+  }
+
+  /** The group does not know this lineage or position yet: a commit without rows says so before any record. */
+  #anchor(): void {
+    if (!this.#recovered.isCommitNeeded || this.#commitCount > 0) return;
     this.#openCommit();
-    this.#commits.extend({ to: live.offset, rows: 0, taskTimeMs: this.#time.taskTimeMs });
+    this.#commits.extend({ to: this.#commits.head.offset, rows: 0, taskTimeMs: this.#time.taskTimeMs });
   }
 }
