@@ -35,7 +35,7 @@ export class KafkajsConnection {
       sasl: options.sasl ?? null,
       connectionTimeout: options.connectTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
-      logger: loggerOf(environment),
+      logger: loggerOf(environment, () => this.#isDestroyed),
     });
   }
 
@@ -155,11 +155,14 @@ function textOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
 }
 
-/** What kafkajs logs goes to the observer; its errors are thrown too, so here they are debug lines. */
-function loggerOf({ observer }: Environment): BoundLogger {
+/**
+ * What kafkajs logs goes to the observer; its errors are thrown too, so here they are debug lines. Replies that come after
+ * we have closed are of no interest to anybody.
+ */
+function loggerOf({ observer }: Environment, isClosed: () => boolean): BoundLogger {
   const logger: BoundLogger = {
     error: (message) => observer.log("debug", message, { client: "kafkajs" }),
-    warn: (message) => observer.log("warn", message, { client: "kafkajs" }),
+    warn: (message) => observer.log(isClosed() ? "debug" : "warn", message, { client: "kafkajs" }),
     info: () => {},
     debug: () => {},
     namespace: () => logger,

@@ -3,8 +3,11 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
 import { KafkajsBroker } from "./kafkajs_broker.ts";
+import { KafkajsConnection } from "./kafkajs_connection.ts";
+import { resolveOptions } from "./kafkajs_options.ts";
 import { processEnvironment } from "./process_environment.ts";
 import { ByteWriter } from "./protocol/byte_writer.ts";
+import { findCoordinatorCall } from "./protocol/metadata_calls.ts";
 
 /** A server on a free port of this machine, for the time of a test. */
 async function withServer(serve: (socket: Socket) => void, run: (address: string) => Promise<void>): Promise<void> {
@@ -28,11 +31,15 @@ function answering(body: (apiKey: number) => Uint8Array): (socket: Socket) => vo
   return (socket) => {
     socket.on("data", (data: Uint8Array) => {
       const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-      const reply = body(view.getInt16(4));
-      const frame = new ByteWriter().int32(4 + reply.length).int32(view.getInt32(8)).raw(reply);
-      socket.write(frame.finish());
+      socket.write(frameOf(data, body(view.getInt16(4))));
     });
   };
+}
+
+/** The reply to a request, with its number. */
+function frameOf(request: Uint8Array, body: Uint8Array): Uint8Array {
+  const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
+  return new ByteWriter().int32(4 + body.length).int32(view.getInt32(8)).raw(body).finish();
 }
 
 function versions(entries: readonly (readonly [apiKey: number, min: number, max: number])[]): Uint8Array {
@@ -108,4 +115,37 @@ Deno.test("a broker that was closed tells so", async () => {
   await broker.close();
   await assertRejects(() => broker.open(), BrokerUnavailableError);
   await assertRejects(() => broker.consumer({ groupId: "g" }), BrokerUnavailableError);
+});
+
+Deno.test("a reply that comes after the connection was closed is no warning", async () => {
+  const held = Promise.withResolvers<() => void>();
+  const serve = (socket: Socket) => {
+    socket.once("data", (first: Uint8Array) => {
+      // The second request is answered when the test says so.
+      socket.once(
+        "data",
+        (second: Uint8Array) => held.resolve(() => void socket.write(frameOf(second, new Uint8Array(4)))),
+      );
+      socket.write(frameOf(first, versions([[18, 0, 2], [10, 0, 9]])));
+    });
+  };
+  await withServer(serve, async (address) => {
+    const logged: string[] = [];
+    const environment = processEnvironment();
+    const log = (level: string, message: string) => void logged.push(`${level}: ${message}`);
+    const [host, port] = address.split(":");
+    const connection = new KafkajsConnection({ host: host!, port: Number(port) }, "test", {
+      options: resolveOptions({ brokers: [address] }),
+      environment: { ...environment, observer: { ...environment.observer, log } },
+    });
+    await connection.open();
+    const sent = connection.send(findCoordinatorCall("g"));
+    const answer = await held.promise;
+    connection.destroy();
+    answer();
+    await assertRejects(() => sent, BrokerUnavailableError);
+    const endMs = performance.now() + 5_000;
+    while (logged.length === 0 && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 5));
+    assertEquals(logged, ["debug: Response without match"]);
+  });
 });
