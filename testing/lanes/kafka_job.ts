@@ -64,7 +64,7 @@ export function createApp(options: KafkaJobOptions): Turbine {
     environment: { observer: { step: () => {}, log } },
   });
   const sums = sumsOf(name);
-  app.subscribe(numbersOf(name), { publishTo: sums, name: "sums", batchRows: BATCH_ROWS, commitIntervalMs: 30 }, async (
+  app.subscribe(numbersOf(name), { publishTo: sums, name: "sums", batchRows: BATCH_ROWS, commitIntervalMs: 1 }, async (
     batch,
     { state },
   ) => {

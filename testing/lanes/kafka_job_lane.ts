@@ -64,12 +64,17 @@ class JobProcess {
     return this.#lines.findLast((line) => line.startsWith("tasks "))?.slice(6) ?? "";
   }
 
-  /** Waits until it works on so many partitions. */
-  async holds(partitions: number): Promise<void> {
-    await until(`a process works on ${partitions} partitions: it has '${this.tasks}'\n${this.#problems}`, () => {
-      if (this.#isEnded) throw new Error(`A process ended by itself: ${this.#problems}`);
-      return this.tasks.split(" ").filter((each) => each !== "").length === partitions;
+  /** Waits until it works on all partitions. */
+  async holdsAll(): Promise<void> {
+    await until("a process works on all partitions", () => {
+      this.assertRunning();
+      return this.tasks === "0 1 2";
     });
+  }
+
+  /** Nothing but this lane ends it. */
+  assertRunning(): void {
+    assert(!this.#isEnded, `a process ended by itself: ${this.#problems}`);
   }
 
   /** SIGSTOP and SIGCONT: silence, then it goes on as if nothing had been. */
@@ -79,7 +84,7 @@ class JobProcess {
 
   /** The process is no more; nothing is left running. */
   async kill(): Promise<void> {
-    if (this.#isEnded) throw new Error(`A process ended by itself: ${this.#problems}`);
+    this.assertRunning();
     this.#child.kill("SIGKILL");
     await this.#read;
   }
@@ -95,6 +100,15 @@ class JobProcess {
   async #each(stream: ReadableStream<Uint8Array<ArrayBuffer>>, take: (text: string) => void): Promise<void> {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
   }
+}
+
+/** Waits until two processes share the partitions. */
+async function share(processes: readonly [JobProcess, JobProcess]): Promise<void> {
+  await until("two processes share the partitions", () => {
+    for (const process of processes) process.assertRunning();
+    const [one, other] = processes.map(({ tasks }) => tasks) as [string, string];
+    return one !== "" && other !== "" && [...one.split(" "), ...other.split(" ")].sort().join(" ") === "0 1 2";
+  });
 }
 
 /** A job, its topics, and the records that go in all the time. */
@@ -248,31 +262,30 @@ jobTest(`one process, killed with kill -9 at ${KILLS} random moments and restart
   }
   assert(started > 2, `only ${started} of ${KILLS} lives came to work`);
   const last = scene.start("a", { isStatic: true });
-  await last.holds(3);
+  await last.holdsAll();
   await scene.finish([last], { repeatedMax: KILLS * UNCOMMITTED_ROWS_MAX, fedMin: 3_000 });
 });
 
 jobTest("two processes, killed or stopped in turn: partitions and their state move to the other one", async (scene) => {
   let [one, other] = ["a", "b"].map((who) => scene.start(who, { isStatic: true })) as [JobProcess, JobProcess];
-  const share = () => until("both have a share", () => one.tasks.length + other.tasks.length === 4);
-  await share();
+  await share([one, other]);
   await sleep(500);
   await other.kill();
-  await one.holds(3);
+  await one.holdsAll();
   await sleep(500);
   other = scene.start("b", { isStatic: true });
-  await share();
+  await share([one, other]);
   await sleep(500);
   await one.kill();
-  await other.holds(3);
+  await other.holdsAll();
   one = scene.start("a", { isStatic: true });
-  await share();
+  await share([one, other]);
   // One that comes back after its partitions were given away must not go on where it stood.
   one.signal("SIGSTOP");
-  await other.holds(3);
+  await other.holdsAll();
   await sleep(500);
   one.signal("SIGCONT");
-  await share();
+  await share([one, other]);
   await sleep(500);
   await scene.finish([one, other], { repeatedMax: 3 * UNCOMMITTED_ROWS_MAX, fedMin: 3_000 });
 });
@@ -281,14 +294,13 @@ for (const isStatic of [true, false]) {
   const kind = isStatic ? "static" : "dynamic";
   jobTest(`a rolling restart of two ${kind} members by SIGTERM gives no output twice`, async (scene) => {
     const processes = ["a", "b"].map((who) => scene.start(who, { isStatic })) as [JobProcess, JobProcess];
-    const share = () => until("both have a share", () => processes[0].tasks.length + processes[1].tasks.length === 4);
-    await share();
+    await share(processes);
     for (const at of [0, 1, 0, 1] as const) {
       await sleep(400);
       await processes[at].terminate();
-      if (!isStatic) await processes[1 - at]!.holds(3);
+      if (!isStatic) await processes[1 - at]!.holdsAll();
       processes[at] = scene.start(["a", "b"][at]!, { isStatic });
-      await share();
+      await share(processes);
     }
     await scene.finish(processes, { repeatedMax: 0, fedMin: 1_000 });
   });
