@@ -60,8 +60,9 @@ function denseColumn(spans: ByteSpans, rows: Int32Array | null, count: number): 
 }
 
 function shifted(positions: Int32Array, starts: Int32Array, count: number, by: number): Int32Array {
-  const result = new Int32Array(count);
-  for (let i = 0; i < count; i++) result[i] = starts[i]! < 0 ? -1 : positions[i]! + by;
+  const result = positions.slice(0, count);
+  if (by === 0) return result;
+  for (let i = 0; i < count; i++) if (starts[i]! >= 0) result[i]! += by;
   return result;
 }
 

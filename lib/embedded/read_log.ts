@@ -2,6 +2,9 @@ import type { RecordSlab } from "../columns/records.ts";
 import { joinSlices, type RecordsSlice } from "./dense_records.ts";
 import type { LogBatch, PartitionLog } from "./partition_log.ts";
 
+/** A batch of so many records is handed out by itself: one batch needs no copy, and so few reads cost less than that. */
+const SHARED_ROWS = 4_096;
+
 /** Bounds and isolation of a read. */
 export interface ReadOptions {
   /** Position to read from. */
@@ -73,6 +76,7 @@ function pick(log: PartitionLog, limit: number, options: ReadOptions): Picked {
       picked.to = batch.baseOffset + last;
       picked.leaderEpoch = batch.leaderEpoch;
       if (last < batch.records!.count) break;
+      if (last - first >= SHARED_ROWS && picked.slices.length === 1) break;
     } else {
       picked.to = batch.lastOffset + 1;
       picked.leaderEpoch = batch.leaderEpoch;

@@ -18,6 +18,8 @@ export class KeyCodec {
   readonly #routing: number;
   /** Whether a key is its bytes as they stand. */
   readonly #isPlain: boolean;
+  /** Whether keys are routed by the bytes with which they begin. */
+  readonly #isRoutedByText: boolean;
 
   /** @param type Type of the keys. @param routing How many leading columns of a struct route; all when `undefined`. */
   constructor(type: ColumnType, routing: number | undefined) {
@@ -29,7 +31,10 @@ export class KeyCodec {
     this.#type = type;
     this.#part = keyPart(type, false);
     this.#routing = routing ?? Infinity;
-    this.#isPlain = (type.kind === "utf8" || type.kind === "binary") && !type.nullable;
+    this.#isPlain = isPlainBytes(type);
+    const columns = type.kind === "struct" ? Object.values(type.columns!) : [];
+    this.#isRoutedByText = columns.length > 0 && Math.min(columns.length, this.#routing) === 1 &&
+      isPlainBytes(columns[0]!);
   }
 
   /**
@@ -77,6 +82,11 @@ export class KeyCodec {
    */
   hash(bytes: Uint8Array, start: number, end: number): number {
     if (this.#isPlain) return murmur2(bytes, start, end);
+    if (this.#isRoutedByText) {
+      // two zeros end the text; what has a zero in it is written otherwise
+      const zero = bytes.indexOf(0, start);
+      if (zero >= 0 && zero + 1 < end && bytes[zero + 1] === 0) return murmur2(bytes, start, zero);
+    }
     let value = this.decode(bytes, start, end);
     if (this.#type.kind === "struct" && value !== null) {
       const values = Object.values(value as object).slice(0, this.#routing);
@@ -115,6 +125,10 @@ export class KeyCodec {
     this.#part.write(data, bytes, starts.slice());
     return { bytes, starts, ends };
   }
+}
+
+function isPlainBytes(type: ColumnType): boolean {
+  return (type.kind === "utf8" || type.kind === "binary") && !type.nullable;
 }
 
 function scalarText(value: unknown): string {

@@ -133,6 +133,13 @@ Deno.test("KeyCodec routes as topics route their keys, by the whole key or its l
       { numRuns: 50 },
     );
   }
+  for (const key of ["", "\u0000", "a\u0000", "\u0000\u0000b", "a\u0000\u00ffb", "é"]) {
+    for (const at of [0, 255, 256]) {
+      assertEquals(hashOf(struct({ key: utf8(), at: timestampMs() }), { key, at }, 1), murmur2(utf8Bytes(key)));
+      assertEquals(hashOf(struct({ key: utf8(), at: utf8() }), { key, at: `\u0000${at}` }, 1), murmur2(utf8Bytes(key)));
+    }
+    assertEquals(hashOf(struct({ key: binary() }), { key: utf8Bytes(key) }, undefined), murmur2(utf8Bytes(key)));
+  }
   const pair = struct({ a: utf8(), b: int32() });
   assert(hashOf(pair, { a: "x", b: 1 }, undefined) !== hashOf(pair, { a: "x", b: 2 }, undefined));
   assertEquals(hashOf(pair, { a: "x", b: 1 }, undefined), murmur2(utf8Bytes(`["x",1]`)));
