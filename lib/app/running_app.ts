@@ -42,7 +42,11 @@ export class RunningApp implements AsyncDisposable {
   #closed: Promise<void> | undefined;
   #isClosed = false;
 
-  /** @param parts What was opened for it; made by `Turbine.start()`. @ignore */
+  /**
+   * Made by `Turbine.start()`.
+   *
+   * @param parts What was opened for it.
+   */
   constructor(
     parts: {
       name: string;

@@ -41,6 +41,8 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
   #admin: BrokerAdmin | undefined;
 
   /**
+   * Made by `reader()` of an app; nothing is opened yet.
+   *
    * @param topic What to read.
    * @param more The broker (opened at the first call), options and environment.
    */

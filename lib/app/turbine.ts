@@ -1,5 +1,6 @@
 import { environmentVariable } from "../adapters/system/environment_variable.ts";
 import { ConsoleObserver } from "../adapters/system/console_observer.ts";
+import { holdProcess } from "../adapters/system/hold_process.ts";
 import { onSignals } from "../adapters/system/on_signals.ts";
 import { SystemClock } from "../adapters/system/system_clock.ts";
 import { SystemRandom } from "../adapters/system/system_random.ts";
@@ -68,6 +69,8 @@ export class Turbine {
   #memoryBroker: Broker | undefined;
 
   /**
+   * Makes an app; nothing is opened, and the environment is not read.
+   *
    * @param name Name of the app, of `A-Z a-z 0-9 _ -`.
    * @param options Where records, state and checkpoints live, and intervals.
    * @throws {TypeError} when an option is unknown or of another type.
@@ -138,7 +141,7 @@ export class Turbine {
   }
 
   /**
-   * Starts the app in this process.
+   * Starts the app in this process, which stays alive until the app is closed.
    *
    * @param overrides Locations that win over environment and constructor.
    * @returns The running app; close it, or use `await using`.
@@ -153,8 +156,9 @@ export class Turbine {
     try {
       const running = await startApp(this.definition({ variables: environmentVariables(), overrides }));
       this.#running = running;
+      const letGo = holdProcess();
       // A subscription that stops by itself ends the app; close() logs what goes wrong and never rejects.
-      void running.ended.then(() => running.close());
+      void running.ended.then(() => running.close()).finally(letGo);
       return running;
     } finally {
       this.#isStarting = false;
