@@ -249,7 +249,7 @@ export class KeyTable {
     this.#slots[2 * slot] = hash;
     this.#slots[2 * slot + 1] = code + 1;
     this.#size = code + 1;
-    if (this.#size * 2 > this.#mask) this.#growSlots();
+    if (this.#size * 2 > this.#mask + 1) this.#growSlots();
     return code;
   }
 

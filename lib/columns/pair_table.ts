@@ -94,7 +94,7 @@ export class PairTable {
     this.#slots[slot] = first;
     this.#slots[slot + 1] = second;
     this.#slots[slot + 2] = code + 1;
-    if (this.#size * 2 > this.#mask) this.#grow();
+    if (this.#size * 2 > this.#mask + 1) this.#grow();
     return code;
   }
 
