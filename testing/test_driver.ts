@@ -14,7 +14,7 @@ import type { RecordSlab } from "../lib/columns/records.ts";
 import type { Columns, RowOf } from "../lib/columns/schema.ts";
 import type { Topic } from "../lib/operator/operator.ts";
 import { groupIdOf } from "../lib/runtime/subscription_spec.ts";
-import type { LogLevel, Observer, StepDetail, StepLabel } from "../lib/seams/observer.ts";
+import { type LogLevel, type Observer, STEP_LABELS, type StepDetail, type StepLabel } from "../lib/seams/observer.ts";
 import type { BlobStore } from "../lib/seams/blob_store.ts";
 import { randomId } from "../lib/seams/random.ts";
 import type { StateStoreProvider } from "../lib/seams/state_store.ts";
@@ -202,6 +202,9 @@ export class TestDriver implements AsyncDisposable {
     options: { readonly worker?: number; readonly skip?: number; readonly node?: "same" | "new" | "none" } = {},
   ): Promise<void> {
     const { worker, skip = 0, node = "same" } = options;
+    if (!STEP_LABELS.includes(label)) {
+      throw new TypeError(`Cannot crash at a step that does not exist, see STEP_LABELS: current value is '${label}'`);
+    }
     await this.#sending;
     this.#armed = { label, worker, skip };
     await this.#until(() => this.#armed === undefined, `step '${label}'`);

@@ -121,6 +121,22 @@ function checkPlace(subject: string, name: string, value: unknown): void {
 }
 
 /**
+ * Throws unless a value says where to start.
+ *
+ * @param subject What is being made, for the message.
+ * @param option Name of the option and its value; `undefined` is fine.
+ * @throws {TypeError} when it does not.
+ */
+export function checkStartFrom(subject: string, option: { readonly name: string; readonly value: unknown }): void {
+  const { name, value } = option;
+  const isTime = typeof value === "object" && value !== null && Number.isFinite((value as { atMs?: unknown }).atMs);
+  if (value === undefined || value === "earliest" || value === "latest" || isTime) return;
+  throw new TypeError(
+    `Cannot create ${subject} as '${name}' must be 'earliest' | 'latest' | { atMs }: current value is ${show(value)}`,
+  );
+}
+
+/**
  * Checks the constructor's options, without reading the environment.
  *
  * @param application Name of the app.
@@ -136,14 +152,7 @@ export function checkAppOptions(application: string, options: TurbineOptions): v
     if (options[name] !== undefined) checkPlace(subject, name, options[name]);
   }
   const { startFrom, instanceId, adapters } = options;
-  const isTime = typeof startFrom === "object" && startFrom !== null && Number.isFinite(startFrom.atMs);
-  if (startFrom !== undefined && startFrom !== "earliest" && startFrom !== "latest" && !isTime) {
-    throw new TypeError(
-      `Cannot create ${subject} as 'startFrom' must be 'earliest' | 'latest' | { atMs }: current value is ${
-        show(startFrom)
-      }`,
-    );
-  }
+  checkStartFrom(subject, { name: "startFrom", value: startFrom });
   if (instanceId !== undefined) checkName(`${subject} 'instanceId'`, instanceId);
   if (
     adapters !== undefined &&

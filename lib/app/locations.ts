@@ -51,7 +51,7 @@ export function resolveLocation<T extends Broker | StateStoreProvider | BlobStor
     ? `the scheme '${scheme}:' is not available in this release, ${planned}`
     : provider !== undefined
     ? `the scheme '${scheme}:' needs its adapter in 'adapters', imported from ${provider}`
-    : `its scheme must be one of ${[...new Set(known)].join(" ")}`;
+    : `its scheme must be one of ${[...new Set(known)].map((each) => `'${each}'`).join(" ")}`;
   throw new TypeError(`Cannot open '${kind}' as ${next}: current value is '${place}'`);
 }
 

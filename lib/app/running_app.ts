@@ -1,3 +1,4 @@
+import { BrokerTimeoutError } from "../base/errors.ts";
 import type { PartitionOffsets } from "../seams/broker.ts";
 import type { Batch, Columns, RowOf } from "../columns/schema.ts";
 import { asTopic } from "../operator/topic.ts";
@@ -41,6 +42,7 @@ export class RunningApp implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #closed: Promise<void> | undefined;
   #isClosed = false;
+  #closeFailure: Error | undefined;
 
   /**
    * Made by `Turbine.start()`.
@@ -70,6 +72,10 @@ export class RunningApp implements AsyncDisposable {
   async start(): Promise<void> {
     try {
       for (const runner of this.#runners) await runner.start();
+      const { broker, state, blobs, environment } = this.#parts;
+      const where = { broker: broker.location, state: state.location, checkpoints: blobs.location };
+      const subscriptions = this.#runners.map((runner) => `${runner.name} <- ${runner.inputTopic}`);
+      environment.observer.log("info", `App '${this.#name}' has started`, { subscriptions, ...where });
     } catch (error) {
       await this.close({ isDirty: true });
       throw error;
@@ -79,6 +85,11 @@ export class RunningApp implements AsyncDisposable {
   /** Why the app stopped by itself, if it did: the first failure of a subscription. */
   get failure(): Error | undefined {
     return this.#runners.find((runner) => runner.failure !== undefined)?.failure;
+  }
+
+  /** Why the app could not be closed in good order, if so. */
+  get closeFailure(): Error | undefined {
+    return this.#closeFailure;
   }
 
   /** Resolves when a subscription has stopped by itself or all have been closed; never rejects. */
@@ -119,7 +130,7 @@ export class RunningApp implements AsyncDisposable {
    */
   async read<S extends Columns>(topic: Topic<S> | string, options: ReadOptions = {}): Promise<RowOf<S>[]> {
     await using reader = this.reader(topic, options);
-    return await reader.rows();
+    return await reader.rowsOrThrow();
   }
 
   /**
@@ -191,6 +202,7 @@ export class RunningApp implements AsyncDisposable {
     if (isDirty || !await within(closeRunners({ isDirty }), closeTimeoutMs)) {
       if (!isDirty) {
         const message = `Cannot close app '${this.#name}' within ${closeTimeoutMs} ms; closing without a commit`;
+        this.#closeFailure = new BrokerTimeoutError(message, { context: { app: this.#name } });
         observer.log("error", message, { app: this.#name });
       }
       await within(closeRunners({ isDirty: true }), DIRTY_CLOSE_MS);
@@ -199,6 +211,7 @@ export class RunningApp implements AsyncDisposable {
     await within(this.#closeRest(), DIRTY_CLOSE_MS);
     finished.abort();
     this.#isClosed = true;
+    observer.log("info", `App '${this.#name}' is closed`);
     this.#end.abort();
   }
 

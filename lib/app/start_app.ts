@@ -1,5 +1,6 @@
 import { UnknownTopicError } from "../base/errors.ts";
 import { randomId } from "../seams/random.ts";
+import { replayableInputs } from "../core/replayable_inputs.ts";
 import { jsonValues } from "../codecs/value_codec.ts";
 import type { Environment } from "../seams/adapter.ts";
 import type { BlobStore } from "../seams/blob_store.ts";
@@ -55,6 +56,7 @@ export async function startApp(definition: AppDefinition): Promise<RunningApp> {
     const admin = await broker.admin();
     opened.push(admin);
     const topics = await describeTopics(broker, admin, subscriptions);
+    checkReplayable(subscriptions, topics);
     const parts: RunnerParts = {
       broker,
       admin,
@@ -102,6 +104,25 @@ export async function openBroker(broker: Broker): Promise<void> {
       throw unreachable(broker, error);
     }
     throw error;
+  }
+}
+
+/**
+ * State is restored by replay, so the input has to keep its records.
+ *
+ * @param subscriptions What is started.
+ * @param topics Its topics as the broker describes them.
+ * @throws {TypeError} when an input is known to be compacted.
+ */
+export function checkReplayable(
+  subscriptions: readonly SubscriptionSpec[],
+  topics: ReadonlyMap<string, TopicDescription>,
+): void {
+  for (const { name, input } of subscriptions) {
+    const isCompacted = topics.get(input.name)?.isCompacted === true;
+    const inputs = [{ topic: input.name, isCompacted, isTable: false }];
+    const verdict = replayableInputs(inputs, { durability: "checkpoint", merge: "record-timestamp" });
+    if (verdict.kind === "refused") throw new TypeError(`Cannot start subscription '${name}': ${verdict.reason}`);
   }
 }
 

@@ -88,11 +88,23 @@ export function resolveSubscribeOptions<O extends Columns, T extends StateTables
   inputTopic: string,
   options: SubscribeOptions<O, T>,
 ): SubscriptionSettings {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot create subscription to topic '${inputTopic}' as its options must be an object, {} for none: current value is ${
+        show(options)
+      }`,
+    );
+  }
   const { name = inputTopic.replaceAll(".", "-"), state = {}, deadLetter = `${inputTopic}.dead-letter` } = options;
   const subject = `subscription '${name}'`;
   checkOptions(options, { subject, rules: RULES, planned: PLANNED });
   checkName("subscription", name);
   checkTopicName(deadLetter);
+  if (deadLetter === inputTopic) {
+    throw new TypeError(
+      `Cannot create ${subject} as 'deadLetter' must not be its own input, which would be read again and again: current value is '${deadLetter}'`,
+    );
+  }
   for (const [table, definition] of Object.entries(state as StateTables)) {
     checkName(`${subject} 'state'`, table);
     if (STATE_NAMES.has(table)) {

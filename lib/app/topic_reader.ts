@@ -1,11 +1,12 @@
-import { BrokerTimeoutError, UnknownTopicError } from "../base/errors.ts";
+import { BrokerTimeoutError, DeserializationError, UnknownTopicError } from "../base/errors.ts";
 import { rows as rowsOf } from "../columns/rows.ts";
 import type { Batch, Columns, RowOf } from "../columns/schema.ts";
 import type { Topic } from "../operator/operator.ts";
 import type { Environment } from "../seams/adapter.ts";
 import type { Broker, BrokerAdmin, Consumer, TopicPartition } from "../seams/broker.ts";
 import { randomId } from "../seams/random.ts";
-import type { StartFrom } from "./app_options.ts";
+import { checkOptionNames } from "../base/check_option_names.ts";
+import { checkStartFrom, type StartFrom } from "./app_options.ts";
 
 /** Rows that a reader could not decode. */
 export interface UnreadableRow extends TopicPartition {
@@ -55,12 +56,20 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
       readonly onClosed?: () => void;
     },
   ) {
+    const { from, timeoutMs } = more.options;
+    checkOptionNames(`reader of topic '${topic.name}'`, more.options, ["from", "timeoutMs"]);
+    checkStartFrom(`reader of topic '${topic.name}'`, { name: "from", value: from });
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new RangeError(
+        `Cannot create reader of topic '${topic.name}' as 'timeoutMs' must be a number >= 0: current value is ${timeoutMs}`,
+      );
+    }
     this.#topic = topic;
     this.#open = more.open;
     this.#environment = more.environment;
     this.#onClosed = more.onClosed ?? (() => {});
-    this.#from = more.options.from ?? "earliest";
-    this.#timeoutMs = more.options.timeoutMs ?? 30_000;
+    this.#from = from ?? "earliest";
+    this.#timeoutMs = timeoutMs ?? 30_000;
   }
 
   /**
@@ -73,6 +82,23 @@ export class TopicReader<S extends Columns> implements AsyncDisposable {
     const out: RowOf<S>[] = [];
     for await (const batch of this.batches()) for (const row of rowsOf(batch)) out.push({ ...row });
     return out;
+  }
+
+  /**
+   * As {@linkcode TopicReader.rows}, but a row that cannot be decoded is an error.
+   *
+   * @throws {DeserializationError} naming the first one; `unreadable` has all.
+   */
+  async rowsOrThrow(): Promise<RowOf<S>[]> {
+    const out = await this.rows();
+    const first = this.unreadable[0];
+    if (first === undefined) return out;
+    const { topic, partition, offset, reason } = first;
+    throw new DeserializationError(
+      `Cannot read ${this.unreadable.length} records of topic '${topic}', first partition ${partition} offset ${offset}: ` +
+        `${reason}; read it with the columns it has, or with a reader(), which passes them over`,
+      { context: { topic, partition, offset, unreadable: this.unreadable.length } },
+    );
   }
 
   /**

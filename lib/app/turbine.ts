@@ -1,5 +1,6 @@
 import { environmentVariable } from "../adapters/system/environment_variable.ts";
 import { ConsoleObserver } from "../adapters/system/console_observer.ts";
+import { checkOptionNames } from "../base/check_option_names.ts";
 import { holdProcess } from "../adapters/system/hold_process.ts";
 import { onSignals } from "../adapters/system/on_signals.ts";
 import { SystemClock } from "../adapters/system/system_clock.ts";
@@ -28,6 +29,9 @@ import type { RunningApp } from "./running_app.ts";
 import { type AppDefinition, openBroker, startApp } from "./start_app.ts";
 import { resolveSubscribeOptions, type SubscribeOptions } from "./subscribe_options.ts";
 import { type ReadOptions, TopicReader } from "./topic_reader.ts";
+
+/** Options of {@linkcode RunOverrides}. */
+const OVERRIDES = ["broker", "state", "checkpoints", "instanceId"];
 
 /** Options of {@linkcode Turbine.run}: locations win over environment and constructor. */
 export interface RunOptions extends RunOverrides {
@@ -149,6 +153,7 @@ export class Turbine {
    * @throws {UnknownTopicError} when a topic is missing and may not be created.
    */
   async start(overrides: RunOverrides = {}): Promise<RunningApp> {
+    checkOptionNames(`start of app '${this.name}'`, overrides, OVERRIDES);
     if (this.#active !== undefined || this.#isStarting) {
       throw new TypeError(`Cannot start app '${this.name}' as it is running: close it first`);
     }
@@ -172,10 +177,13 @@ export class Turbine {
    * @throws {Error} what made a subscription stop by itself.
    */
   async run(options: RunOptions = {}): Promise<void> {
+    checkOptionNames(`run of app '${this.name}'`, options, ["signal", "handlesSignals", ...OVERRIDES]);
     const { signal, handlesSignals = true, ...overrides } = options;
     const running = await this.start(overrides);
     const stop = () => void running.close();
-    const removeSignals = handlesSignals ? onSignals(stop) : () => {};
+    // The first signal asks for a close in good order, a second one does not wait for it.
+    const onSignal = (_signal: string, count: number) => void running.close({ isDirty: count > 1 });
+    const removeSignals = handlesSignals ? onSignals(onSignal) : () => {};
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
     try {
@@ -185,7 +193,8 @@ export class Turbine {
       removeSignals();
       signal?.removeEventListener("abort", stop);
     }
-    if (running.failure !== undefined) throw running.failure;
+    const failure = running.failure ?? running.closeFailure;
+    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -230,7 +239,7 @@ export class Turbine {
         environment,
         options,
       });
-      return await reader.rows();
+      return await reader.rowsOrThrow();
     } finally {
       await close();
     }

@@ -27,7 +27,10 @@ export interface Incompatibility {
 
 const NOTHING = "nothing";
 const SAME_TOPIC = "if the input was replaced on purpose, reset the subscription, which begins a new lineage";
-const SAME_STATE = "deploy the version that wrote it, or give the changed state another name";
+const SAME_STATE =
+  "its columns or its settings were changed: deploy the version that wrote it, or keep that one declared as " +
+  "it was beside a new one of another name, or start a subscription of another name";
+const KEPT_STATE = "its state would be lost: declare it again, or start a subscription of another name";
 
 /**
  * Compares a checkpoint with the running task. Operators that the checkpoint does not know begin empty; one that it
@@ -102,7 +105,7 @@ function operatorDifference(
       field: `operators[${name}].fingerprint`,
       expected: current?.fingerprint ?? NOTHING,
       found: fingerprint,
-      advice: SAME_STATE,
+      advice: current === undefined ? KEPT_STATE : SAME_STATE,
     };
   }
   return undefined;
@@ -117,7 +120,7 @@ function versionDifference(
     field: "handlerVersion",
     expected: String(expected.handlerVersion),
     found: String(manifest.handlerVersion),
-    advice: "run the handler version that wrote it, or say that this one may continue its state",
+    advice: "run the handler version that wrote it, or start a subscription of another name",
   };
 }
 

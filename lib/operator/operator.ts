@@ -155,6 +155,11 @@ export interface Operator<in In extends Columns = any, out Out extends Columns =
   readonly isStateful: boolean;
   /** Names of stateful operators inside (itself, or those of a chain). */
   readonly stateNames: readonly string[];
+  /**
+   * What the state of each stateful operator inside depends on besides its columns (a window's size), by name: state of
+   * another text is refused. @default nothing
+   */
+  readonly stateFormats?: Readonly<Record<string, string>>;
   /** What its output means. */
   readonly outputMode: OutputMode;
   /**

@@ -155,6 +155,7 @@ export function chain(...steps: Operator[]): Operator {
     name: stateNames.join("+"),
     isStateful: stateNames.length > 0,
     stateNames: Object.freeze(stateNames),
+    stateFormats: Object.freeze(Object.assign({}, ...operators.map((operator) => operator.stateFormats ?? {}))),
     outputMode: operators.some((operator) => operator.outputMode === "update") ? "update" : "append",
     isOutputUnknown: unknownFrom >= 0,
     schema: (input) => schemas(operators, input, unknownFrom).at(-1)!,

@@ -107,6 +107,7 @@ export function tumblingCount<S extends Columns, By extends keyof S & string>(
     name,
     isStateful: true,
     stateNames: Object.freeze([name]),
+    stateFormats: Object.freeze({ [name]: `tumbling count of ${sizeMs} ms by ${by.join(", ")}` }),
     outputMode: "append" as const,
     schema,
     open: (input: S) => new RunningTumblingCount({ name, sizeMs, by, allowedLatenessMs }, schema(input)) as never,

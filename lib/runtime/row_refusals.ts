@@ -42,6 +42,7 @@ export interface RefusalPlace {
 export class RowRefusals {
   /** Rows handed to the policy since the task began. */
   count = 0;
+  #nextLogged = 1;
   readonly #spec: SubscriptionSpec;
   readonly #partition: number;
   readonly #observer: Observer;
@@ -152,7 +153,15 @@ export class RowRefusals {
 
   #note(count: number, detail: Record<string, unknown>, place: RefusalPlace): void {
     this.#observer.step("batch:rejected", { partition: this.#partition, ...detail });
-    if (!place.isReplaying) this.count += count;
+    if (place.isReplaying) return;
+    this.count += count;
+    // A line for the first refusal and each time their number has doubled: seen by people, and bounded.
+    if (this.count < this.#nextLogged) return;
+    this.#nextLogged = this.count * 2;
+    const { name, settings } = this.#spec;
+    const done = settings.onRecordError === "skip" ? "skipped" : `sent to topic '${settings.deadLetter}'`;
+    const where = { subscription: name, partition: this.#partition, rowsSoFar: this.count };
+    this.#observer.log("warn", `Rows were refused and ${done}`, { ...where, ...detail });
   }
 
   #source() {

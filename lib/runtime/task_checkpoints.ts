@@ -31,7 +31,7 @@ export function stateOperators(spec: SubscriptionSpec): readonly CheckpointOpera
   }));
   const operators = spec.operator.stateNames.map((name) => ({
     name: `operator.${name}`,
-    fingerprint: fingerprintOf(`operator ${name}`),
+    fingerprint: fingerprintOf(`operator ${name} ${spec.operator.stateFormats?.[name] ?? ""}`),
   }));
   return [...tables, ...operators];
 }

@@ -86,6 +86,11 @@ export class TaskContext implements Context {
     };
     for (const [name, table] of Object.entries(more.tables)) access[name] = state.table(`state.${name}`, table);
     this.state = Object.freeze(access) as unknown as KeyedState;
+    // Handlers take the context apart: `(batch, { emit }) => ...`.
+    this.emit = this.emit.bind(this);
+    this.reject = this.reject.bind(this);
+    this.log = this.log.bind(this);
+    this.operatorState = this.operatorState.bind(this);
   }
 
   /**

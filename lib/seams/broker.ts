@@ -184,6 +184,8 @@ export interface TopicDescription {
   readonly topicId: string;
   /** Number of partitions. */
   readonly partitions: number;
+  /** Whether records are removed by key (`cleanup.policy=compact`); absent when the adapter does not know. */
+  readonly isCompacted?: boolean;
 }
 
 /** First and next offset of a partition. */
