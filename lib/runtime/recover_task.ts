@@ -54,29 +54,30 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
   const place = { subscription: spec.name, partition: source.partition };
   observer.step("restore:begin", place);
   const metadata = decodeCommitMetadata(committed?.metadata ?? "");
-  const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;
-  const hasState = isDeclared || (metadata.kind === "ours" && metadata.ownerToken > 0);
   const checkpoints = new TaskCheckpoints(spec, {
     source,
     parts,
     lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
   });
   const ownership = new Ownership(() => checkpoints.claimOwner());
-  if (hasState) await ownership.claim();
   const local = await openLocal(spec, options);
-  const [log] = await parts.admin.offsets([source]);
-  const input: Omit<RecoveryInput, "local" | "checkpoints"> = {
-    task: `${spec.name}/${source.partition}`,
-    guarantee: spec.settings.processingGuarantee,
-    committed,
-    log: log!,
-    hasState,
-    onCrashRecovery: spec.settings.onCrashRecovery,
-    startOffset: await startOffset(options, log!),
-    newLineage: randomId(parts.environment.random),
-    ownerToken: ownership.token,
-  };
   try {
+    const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;
+    const hasState = isDeclared || (metadata.kind === "ours" && metadata.ownerToken > 0) ||
+      (metadata.kind !== "ours" && await holdsState(local, checkpoints));
+    if (hasState) await ownership.claim();
+    const [log] = await parts.admin.offsets([source]);
+    const input: Omit<RecoveryInput, "local" | "checkpoints"> = {
+      task: `${spec.name}/${source.partition}`,
+      guarantee: spec.settings.processingGuarantee,
+      committed,
+      log: log!,
+      hasState,
+      onCrashRecovery: spec.settings.onCrashRecovery,
+      startOffset: await startOffset(options, log!),
+      newLineage: randomId(parts.environment.random),
+      ownerToken: ownership.token,
+    };
     const candidates = hasState ? await checkpoints.candidates() : [];
     const { plan, store } = await restore(input, { local, candidates, checkpoints, options });
     for (const warning of plan.warnings) observer.log("warn", warning, place);
@@ -86,6 +87,14 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
     await local.store.close();
     throw error;
   }
+}
+
+/**
+ * Whether there is state of a handler that declares none (it writes the free form): what the group holds does not say so
+ * when its offset has expired or was set by somebody else.
+ */
+async function holdsState(local: LocalStore, checkpoints: TaskCheckpoints): Promise<boolean> {
+  return local.position !== "absent" || (await checkpoints.candidates()).length > 0;
 }
 
 /** The local store and what is known of it; replaced when it has to be deleted. */
@@ -104,7 +113,10 @@ async function openLocal(spec: SubscriptionSpec, options: TaskOptions): Promise<
       const bytes = await store.readPosition();
       return { store, key, position: bytes === undefined ? "absent" : decodePosition(bytes) };
     } catch (error) {
-      if (!(error instanceof StateCorruptError)) throw error;
+      if (!(error instanceof StateCorruptError)) {
+        await store.close();
+        throw error;
+      }
       await store.destroy();
     }
   } catch (error) {

@@ -16,6 +16,16 @@
  * @module
  */
 export { blobStoreContract, type BlobStoreContractOptions } from "./blob_store_contract.ts";
+export {
+  BROKER_CASES,
+  type BrokerCase,
+  brokerContract,
+  type BrokerContractOptions,
+  type BrokerHarness,
+  type BrokerNeed,
+  type BrokerTimings,
+} from "./broker_contract.ts";
+export { Kit } from "./broker_contract_kit.ts";
 export { type ContractCase, registerContract, type RegisterTest } from "./contract.ts";
 export { localDiskContract, type LocalDiskContractOptions } from "./local_disk_contract.ts";
 export { stateStoreContract, type StateStoreContractOptions } from "./state_store_contract.ts";
