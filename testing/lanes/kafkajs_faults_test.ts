@@ -188,3 +188,19 @@ faultTest("close() ends in time when the broker does not answer", async (scene) 
   assert(performance.now() - beganMs < PATIENCE_MS);
   assertEquals(witness.events, ["assigned 0", "revoked 0"]);
 });
+
+faultTest(
+  "a dynamic member that heard nothing for a session, but was heard, comes back under its own id",
+  async (scene) => {
+    const { proxy } = scene;
+    const witness = new Witness();
+    const consumer = await scene.member(witness, 2_000);
+    const { memberId } = consumer.groupMetadata();
+    // As somebody new it would have to wait for the session of its old self, which the group keeps alive.
+    proxy.fate = (apiKey) => apiKey === HEARTBEAT ? "reply-lost" : "pass";
+    await scene.pollUntil(consumer, () => witness.count("lost") > 0);
+    proxy.fate = () => "pass";
+    await scene.pollUntil(consumer, () => consumer.assignment().length > 0);
+    assertEquals(consumer.groupMetadata().memberId, memberId);
+  },
+);

@@ -244,8 +244,9 @@ export class Membership {
       return;
     }
     this.#phase = omen === "fenced" ? "fenced" : "out";
-    // A dynamic member that was dropped comes back as somebody new, and so does an instance: its id finds its place.
-    this.#memberId = "";
+    // An instance finds its place by its instance id. A dynamic member asks with its member id, which the group may still
+    // know after an outage: as somebody new it would have to wait until the session of its old self has run out.
+    if (this.#options.instanceId !== null) this.#memberId = "";
     this.#omen = "none";
     await this.#giveUp("lost");
   }
