@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { StartFrom } from "../../mod.ts";
+import { StateCorruptError } from "../base/errors.ts";
+import { MemoryStateProvider } from "../adapters/memory/memory_state_provider.ts";
 import { MemoryBlobStore } from "../adapters/memory/memory_blob_store.ts";
 import { type Guarantee, GUARANTEES, tallies, tallyApp, TallyRun } from "./protocol_fixture_test.ts";
 
@@ -239,3 +241,57 @@ Deno.test("without local state and checkpoints 'onCrashRecovery' decides, and 'f
     await rebuilt.close();
   }
 });
+
+for (const guarantee of GUARANTEES) {
+  Deno.test(`${guarantee}: a local store that is damaged when it is opened is replaced by a checkpoint`, async () => {
+    for (const damage of ["position", "open"] as const) {
+      const isDamaged = { value: false };
+      const provider = new MemoryStateProvider({ isKept: true });
+      const open = provider.open.bind(provider);
+      provider.open = async (key) => {
+        if (isDamaged.value && damage === "open") {
+          isDamaged.value = false;
+          throw new StateCorruptError("it cannot be opened");
+        }
+        const store = await open(key);
+        const readPosition = store.readPosition.bind(store);
+        store.readPosition = async () => {
+          const bytes = await readPosition();
+          if (!isDamaged.value || bytes === undefined) return bytes;
+          isDamaged.value = false;
+          return bytes.map((byte, at) => at === bytes.length - 3 ? byte ^ 1 : byte);
+        };
+        return store;
+      };
+      const run = await TallyRun.start(tallyApp(guarantee), { state: () => provider });
+      await Promise.all([run.keepFeeding({ rounds: 30 }), run.driver.advanceClock(4_000)]);
+      run.driver.crash();
+      isDamaged.value = true;
+      run.driver.trace.length = 0;
+      await run.driver.restart(0);
+      await run.probe();
+      assert(warnings(run).some((text) => text.includes("is damaged and is not used")), damage);
+      assert(run.driver.trace.some(({ label }) => label === "restore:checkpoint-loaded"));
+      await run.close();
+    }
+  });
+
+  Deno.test(`${guarantee}: damaged checkpoints are passed over, loudly, for the next older one`, async () => {
+    const blobs = new MemoryBlobStore();
+    const run = await TallyRun.start(tallyApp(guarantee), { blobs });
+    await Promise.all([run.keepFeeding({ rounds: 40 }), run.driver.advanceClock(5_000)]);
+    await run.check();
+    run.driver.crash();
+    const names = (await blobs.list("")).map(({ name }) => name);
+    const newest = names.filter((name) => name.endsWith(".arrow")).at(-1)!;
+    const get = blobs.get.bind(blobs);
+    blobs.get = async (name) => {
+      const bytes = await get(name);
+      return name === newest ? bytes?.map((byte, at) => at === bytes.length >> 1 ? byte ^ 4 : byte) : bytes;
+    };
+    await run.driver.restart(0, { node: "new" });
+    await run.probe();
+    assert(run.driver.trace.some(({ message }) => message?.includes("is passed over")), `${names}`);
+    await run.close();
+  });
+}
