@@ -25,7 +25,7 @@ export {
   type BrokerNeed,
   type BrokerTimings,
 } from "./broker_contract.ts";
-export { Kit } from "./broker_contract_kit.ts";
+export { Kit, PLENTY } from "./broker_contract_kit.ts";
 export { type ContractCase, registerContract, type RegisterTest } from "./contract.ts";
 export { localDiskContract, type LocalDiskContractOptions } from "./local_disk_contract.ts";
 export { stateStoreContract, type StateStoreContractOptions } from "./state_store_contract.ts";
