@@ -380,7 +380,7 @@ export class TestDriver implements AsyncDisposable {
         throw new Error(
           `Waited in vain for ${what}: ${
             next === undefined ? "nobody is going to wake" : `${PATIENCE_MS} virtual ms have passed`
-          }`,
+          }; real timers and I/O of a handler do not move with virtual time`,
         );
       }
       await this.clock.advance(Math.max(0, next - this.clock.monotonicMs()));

@@ -21,10 +21,19 @@ export function encodeRows<S extends Columns>(
 ): ProduceRequest | undefined {
   if (Array.isArray(rows) && topic.codec.isInferred) return encodeObjects(topic as Topic, rows);
   const batch = Array.isArray(rows) ? batchOf(topic.schema, rows as readonly RowOf<S>[]) : rows as Batch<S>;
-  const { request, rejected } = new TopicPublisher(topic as Topic).encode(batch as unknown as Batch, wallMs);
+  const { request, rejected } = publisherOf(topic as Topic).encode(batch as unknown as Batch, wallMs);
   const first = rejected[0];
   if (first !== undefined) throw unwritable(topic.name, first.row, first.reason);
   return request;
+}
+
+/** One for each topic: an encoder plans and compiles once. Encoding is synchronous, so that callers may share it. */
+const PUBLISHERS = new WeakMap<Topic, TopicPublisher>();
+
+function publisherOf(topic: Topic): TopicPublisher {
+  let publisher = PUBLISHERS.get(topic);
+  if (publisher === undefined) PUBLISHERS.set(topic, publisher = new TopicPublisher(topic));
+  return publisher;
 }
 
 /** Without a schema an object is written as `JSON.stringify` writes it, except that nothing is lost on the way. */

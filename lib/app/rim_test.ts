@@ -54,6 +54,7 @@ Deno.test("mistyped options of start() and run() are refused", async () => {
   const app = new Turbine("options", { broker: "memory:", ...quiet });
   await assertRejects(() => app.start({ brokr: "memory:" } as never), TypeError, "current value is 'brokr'");
   await assertRejects(() => app.run({ signals: true } as never), TypeError, "current value is 'signals'");
+  await assertRejects(() => app.run(), TypeError, "it has no subscription");
 });
 
 Deno.test("subscribe() without options, or with its input as dead-letter topic, is refused by name", () => {

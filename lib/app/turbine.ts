@@ -178,6 +178,9 @@ export class Turbine {
    */
   async run(options: RunOptions = {}): Promise<void> {
     checkOptionNames(`run of app '${this.name}'`, options, ["signal", "handlesSignals", ...OVERRIDES]);
+    if (this.#subscriptions.length === 0) {
+      throw new TypeError(`Cannot run app '${this.name}' as it has no subscription: call subscribe() first`);
+    }
     const { signal, handlesSignals = true, ...overrides } = options;
     const running = await this.start(overrides);
     const stop = () => void running.close();
