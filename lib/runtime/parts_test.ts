@@ -1,5 +1,5 @@
 /** Small parts of the runtime, each on its own. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { BrokerTimeoutError, DiskFullError, FencedError } from "../base/errors.ts";
 import { InvariantError } from "../base/assert.ts";
@@ -7,9 +7,8 @@ import { batchOf } from "../columns/batch_of.ts";
 import { decodeHeaders, encodeHeaders } from "../columns/headers.ts";
 import type { RecordSlab } from "../columns/records.ts";
 import type { Batch } from "../columns/schema.ts";
-import { float64, int64, timestampMs, utf8 } from "../columns/schema.ts";
+import { timestampMs } from "../columns/schema.ts";
 import { spanBytes, spansOf } from "../columns/spans.ts";
-import { timestampsOf } from "../columns/timestamps.ts";
 import { json } from "../codecs/json/json.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { Topic } from "../operator/operator.ts";
@@ -139,21 +138,6 @@ Deno.test("inputTimes(): task time is the running maximum of event times, whatev
     },
   );
   fc.assert(property, { numRuns: 300 });
-});
-
-Deno.test("timestampsOf() reads instants and numbers, honours slices and nulls, and refuses text", () => {
-  const times = [null, -1, 0, 1_700_000_000_001, 2 ** 53 - 1, -(2 ** 53) + 1, 2 ** 32, -(2 ** 32)];
-  const values = times.map((time) => time ?? NaN);
-  const instants = batchOf({ t: timestampMs({ nullable: true }) }, times.map((t) => ({ t }))) as Batch;
-  assertEquals([...timestampsOf(instants, "t")], values);
-  assertEquals([...timestampsOf(instants.slice(2, 5), "t")], values.slice(2, 5));
-  const doubles = batchOf({ t: float64({ nullable: true }) }, times.map((t) => ({ t }))) as Batch;
-  assertEquals([...timestampsOf(doubles.slice(0, 3), "t")], values.slice(0, 3));
-  const integers = batchOf({ t: int64({ nullable: true }) }, times.map((t) => ({ t: t === null ? null : BigInt(t) })));
-  assertEquals([...timestampsOf(integers as Batch, "t")], values);
-  const text = batchOf({ t: utf8() }, [{ t: "noon" }]) as Batch;
-  assertThrows(() => timestampsOf(text, "t"), TypeError, "must be timestampMs(), or a number of epoch milliseconds");
-  assertThrows(() => timestampsOf(text, "u"), TypeError, "'u'");
 });
 
 Deno.test("dead letters keep key, value, time and headers, and cut what is too long for a header", () => {
