@@ -1,5 +1,5 @@
 // State: the RocksDB store beside the bare library with the same rows (the ratio should stay below 1.2), and state
-// tables above it. Run with: deno bench --allow-all bench/state_bench.ts
+// tables above it. Ratios measured in turn: deno task bench:state. Run with: deno task bench
 import { Buffer } from "node:buffer";
 import rocksdb from "rocksdb";
 import { MemoryStateStore } from "../lib/adapters/memory/memory_state_store.ts";
