@@ -4,6 +4,7 @@ import type { Batch, Columns, RowOf } from "../columns/schema.ts";
 import { asTopic } from "../operator/topic.ts";
 import type { Topic } from "../operator/operator.ts";
 import type { RunnerParts, TaskStatus } from "../runtime/runner_parts.ts";
+import { groupIdOf } from "../runtime/subscription_spec.ts";
 import type { SubscriptionRunner } from "../runtime/subscription_runner.ts";
 import type { ResolvedOptions } from "./app_options.ts";
 import { AppProducer } from "./app_producer.ts";
@@ -163,8 +164,8 @@ export class RunningApp implements AsyncDisposable {
     if (description === undefined) return [];
     const partitions = Array.from({ length: description.partitions }, (_, partition) => ({ topic: name, partition }));
     const reader = this.#runners.find((runner) => runner.inputTopic === name);
-    const groupId = `${this.#name}.${reader?.name ?? ""}`;
-    const committed = reader === undefined ? [] : await admin.groupOffsets(groupId, partitions);
+    const groupId = reader === undefined ? undefined : groupIdOf({ application: this.#name, name: reader.name });
+    const committed = groupId === undefined ? [] : await admin.groupOffsets(groupId, partitions);
     return (await admin.offsets(partitions)).map((each) => ({
       ...each,
       committed: committed.find((one) => one.partition === each.partition)?.offset,

@@ -1,3 +1,4 @@
+import { runningMaximum } from "../core/task_time.ts";
 import { timestampsOf } from "../columns/timestamps.ts";
 import type { Batch } from "../columns/schema.ts";
 import type { Topic } from "../operator/operator.ts";
@@ -41,12 +42,7 @@ export function inputTimes(
   const timestamps = pick(input.records.timestamps!);
   const eventTimes = topic.eventTime === null ? timestamps : timestampsOf(batch, topic.eventTime);
   const taskTimes = new Float64Array(count);
-  let highest = taskTimeMs ?? -Infinity;
-  for (let row = 0; row < count; row++) {
-    let at = eventTimes[row]!;
-    if (at !== at) at = eventTimes[row] = timestamps[row]!;
-    if (at > highest) highest = at;
-    taskTimes[row] = highest;
-  }
+  for (let row = 0; row < count; row++) if (Number.isNaN(eventTimes[row]!)) eventTimes[row] = timestamps[row]!;
+  runningMaximum(eventTimes, taskTimeMs ?? -Infinity, taskTimes);
   return { offsets, timestamps, eventTimes, taskTimes };
 }
