@@ -57,6 +57,7 @@ export { type MemoryStateOptions, MemoryStateProvider } from "../lib/adapters/me
 export type { Arbitrary } from "fast-check";
 export { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
 export { EmbeddedCluster, type LogBounds, type Place } from "../lib/embedded/cluster.ts";
+export type { ActivitySource, ServerLink } from "../lib/adapters/embedded/server_link.ts";
 export type { ChangeJournal } from "../lib/adapters/embedded/journal_gate.ts";
 export type * from "../lib/embedded/change.ts";
 export type * from "../lib/embedded/cluster_state.ts";

@@ -1,5 +1,7 @@
+import type { ActivitySource } from "./server_link.ts";
+
 /** Wakes those who wait for anything to happen in a cluster. Bursts of activity wake once. */
-export class Activity {
+export class Activity implements ActivitySource {
   #count = 0;
   #isScheduled = false;
   #waiters = new Set<() => void>();

@@ -4,7 +4,7 @@ import type { Reply } from "../../embedded/reply.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import { randomId } from "../../seams/random.ts";
 import type { ClientCall } from "./client_calls.ts";
-import type { EmbeddedServer } from "./embedded_server.ts";
+import type { ServerLink } from "./server_link.ts";
 
 /** Defaults of a client of an embedded broker. */
 export interface ClientOptions {
@@ -21,7 +21,7 @@ export interface ClientOptions {
 /** The client's side of the shell: one process that talks to an embedded broker. */
 export class Client {
   /** The broker. */
-  readonly server: EmbeddedServer;
+  readonly server: ServerLink;
   /** Time and randomness of the client's process. */
   readonly environment: Environment;
   /** Defaults. */
@@ -33,7 +33,7 @@ export class Client {
    * @param environment Time and randomness of the client's process.
    * @param options Defaults.
    */
-  constructor(server: EmbeddedServer, environment: Environment, options: ClientOptions) {
+  constructor(server: ServerLink, environment: Environment, options: ClientOptions) {
     this.server = server;
     this.environment = environment;
     this.options = options;
@@ -49,7 +49,7 @@ export class Client {
     this.#end.abort();
   }
 
-  /** Sends a request; see {@linkcode EmbeddedServer.request}. */
+  /** Sends a request; see {@linkcode ServerLink.request}. */
   request<T>(call: ClientCall, run: (times: Times) => Reply<T>): Promise<Reply<T>> {
     if (this.isClosed) {
       return Promise.reject(new BrokerUnavailableError(`Cannot ${call} as the connection is closed, open a new one`));

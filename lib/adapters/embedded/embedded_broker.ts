@@ -19,6 +19,7 @@ import { EmbeddedProducer } from "./embedded_producer.ts";
 import { EmbeddedServer } from "./embedded_server.ts";
 import { EmbeddedTransactionalProducer } from "./embedded_transactional_producer.ts";
 import type { ChangeJournal } from "./journal_gate.ts";
+import type { ServerLink } from "./server_link.ts";
 
 /** Options of {@linkcode EmbeddedBroker}. */
 export interface EmbeddedBrokerOptions {
@@ -79,7 +80,7 @@ export class EmbeddedBroker implements Broker {
       ...journal === undefined ? {} : { journal },
       ...faults === undefined ? {} : { faults },
     });
-    this.#client = new Client(this.#server, environment, link?.options ?? resolved(options));
+    this.#client = new Client(link?.via ?? this.#server, environment, link?.options ?? resolved(options));
   }
 
   /** Connects; there is nothing to connect to. */
@@ -94,11 +95,15 @@ export class EmbeddedBroker implements Broker {
    * Another client process of the same cluster. Closing it closes only what was opened through it.
    *
    * @param environment Time and randomness of that process. @default {as this one's}
+   * @param through What lies between that process and the broker: a simulated network. @default {nothing}
    */
-  connect(environment: Environment = this.#client.environment): EmbeddedBroker {
+  connect(
+    environment: Environment = this.#client.environment,
+    through: (server: ServerLink) => ServerLink = (server) => server,
+  ): EmbeddedBroker {
     const options: EmbeddedBrokerOptions & { [LINK]: Link } = {
       location: this.location,
-      [LINK]: { server: this.#server, options: this.#client.options },
+      [LINK]: { server: this.#server, via: through(this.#server), options: this.#client.options },
     };
     return new EmbeddedBroker(this.cluster, environment, options);
   }
@@ -152,6 +157,7 @@ export class EmbeddedBroker implements Broker {
 /** What a further connection shares with the first one. */
 interface Link {
   readonly server: EmbeddedServer;
+  readonly via: ServerLink;
   readonly options: ClientOptions;
 }
 

@@ -6,6 +6,7 @@ import { randomId } from "../../seams/random.ts";
 import { Activity } from "./activity.ts";
 import type { CallFaults, ClientCall } from "./client_calls.ts";
 import { type ChangeJournal, JournalGate } from "./journal_gate.ts";
+import type { ServerLink } from "./server_link.ts";
 
 /** What an embedded broker may be told beside its cluster. */
 export interface EmbeddedServerOptions {
@@ -19,7 +20,7 @@ export interface EmbeddedServerOptions {
  * The broker's side of the shell: carries out requests on the cluster in the order in which they come, keeps its
  * timeouts, wakes who waits, and holds replies until their changes are durable.
  */
-export class EmbeddedServer {
+export class EmbeddedServer implements ServerLink {
   /** The state machine. */
   readonly cluster: EmbeddedCluster;
   /** Time and randomness of the broker. */
