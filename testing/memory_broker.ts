@@ -201,6 +201,95 @@ export class MemoryBroker extends EmbeddedBroker {
     return this.#do("bump leader epoch", this.cluster.bumpLeaderEpoch({ topic, partition }));
   }
 
+  /**
+   * Log compaction, as a topic with `cleanup.policy=compact` has it: below a clean point the newest record of each key
+   * stays, offsets stay, the log has gaps.
+   *
+   * @param place Which partition.
+   * @param options `upTo`: the clean point. @default {all but the newest batch, below the last stable offset}
+   * @returns How many records went.
+   */
+  compact(place: TopicPartition, options: { readonly upTo?: number } = {}): number {
+    return this.#do("compact", this.cluster.compact(place, options));
+  }
+
+  /**
+   * An unclean leader election: acknowledged records from `offset` on are lost, a new leader goes on from there under the
+   * next leader epoch. Batches go whole. What groups committed stays, beyond the new end too.
+   *
+   * @param place Which partition.
+   * @param offset First offset that is lost.
+   * @returns The log's new end.
+   */
+  truncate(place: TopicPartition, offset: number): number {
+    return this.#do("truncate", this.cluster.truncate(place, offset));
+  }
+
+  /**
+   * A partition has no leader: fetching skips it, producing to it is refused (and tried again by clients), transactions
+   * that wrote to it cannot complete. The leader that comes back has the next leader epoch.
+   *
+   * @param place Which partition.
+   * @param isLeaderless Whether it is without a leader from now on.
+   */
+  setLeaderless(place: TopicPartition, isLeaderless: boolean): void {
+    this.#do("set leaderless", this.cluster.setLeaderless(place, isLeaderless));
+  }
+
+  /**
+   * A partition has too few replicas in sync: it is read, but takes no records and no ends of transactions.
+   *
+   * @param place Which partition.
+   * @param isShort Whether replicas are missing from now on.
+   */
+  setReplicasShort(place: TopicPartition, isShort: boolean): void {
+    this.#do("set replicas", this.cluster.setReplicasShort(place, isShort));
+  }
+
+  /**
+   * The coordinator of a group moves to another broker: members keep their seats and their sessions stand still, but all
+   * requests to the coordinator are refused for a while.
+   *
+   * @param groupId Consumer group.
+   * @param options `forMs`: how long, in milliseconds. @default {1_000}
+   */
+  moveCoordinator(groupId: string, options: { readonly forMs?: number } = {}): void {
+    this.cluster.moveCoordinator(groupId, options.forMs ?? 1_000, this.times());
+  }
+
+  /**
+   * The coordinator of a transactional id moves to another broker: requests to it are refused for a while.
+   *
+   * @param transactionalId `transactional.id`.
+   * @param options `forMs`: how long, in milliseconds. @default {1_000}
+   */
+  moveTransactionCoordinator(transactionalId: string, options: { readonly forMs?: number } = {}): void {
+    this.cluster.moveTransactionCoordinator(transactionalId, options.forMs ?? 1_000, this.times());
+  }
+
+  /**
+   * Uses up the epochs of a producer: the one it has now is the last, the next initialization, or the next end of a
+   * transaction of the second generation, gives it a new producer id.
+   *
+   * @param transactionalId `transactional.id`; it must be initialized.
+   */
+  exhaustEpochs(transactionalId: string): void {
+    this.#do("exhaust epochs", this.cluster.exhaustEpochs(transactionalId));
+  }
+
+  /** Forgets a transactional id that has no open transaction, as its expiry does. */
+  expireTransactionalId(transactionalId: string): void {
+    this.#do("expire transactional id", this.cluster.expireTransactionalId(transactionalId));
+  }
+
+  /**
+   * The broker restarts: dynamic members are gone and must join again, static ones have their seats with a fresh session,
+   * open transactions are as old as the restart. What is durable stays; so do troubles that a test has set.
+   */
+  restart(): void {
+    this.cluster.restart(this.times());
+  }
+
   /** Where a transactional id stands. */
   transactionStatus(transactionalId: string): TransactionStatus {
     return this.cluster.transactionStatus(transactionalId);

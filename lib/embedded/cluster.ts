@@ -1,10 +1,20 @@
 import type { RecordSlab } from "../columns/records.ts";
 import { applyChange } from "./apply_change.ts";
 import type { Change, OffsetEntry, PartitionEntry } from "./change.ts";
-import { type ClusterState, emptyState, findLog, type GroupState, type TransactionStatus } from "./cluster_state.ts";
-import type { Core, EmbeddedClusterOptions, Times } from "./core.ts";
+import { ClusterCore } from "./cluster_core.ts";
+import { type ClusterState, findLog, type GroupState, type TransactionStatus } from "./cluster_state.ts";
+import type { EmbeddedClusterOptions, Times } from "./core.ts";
 import type { GroupFence } from "./group_fence.ts";
 import * as groups from "./group_requests.ts";
+import {
+  compactLog,
+  moveGroupCoordinator,
+  moveTransactionCoordinator,
+  restartCluster,
+  setLeaderless,
+  setReplicasShort,
+  truncateLog,
+} from "./log_requests.ts";
 import * as offsets from "./offset_requests.ts";
 import { type Appended, type ProduceToPartition, produceToPartition } from "./produce_request.ts";
 import { offsetAtTime, readLog, type ReadOptions } from "./read_log.ts";
@@ -121,6 +131,58 @@ export class EmbeddedCluster {
   /** A new leader takes over a partition. Returns its epoch. */
   bumpLeaderEpoch(place: Place): Reply<number> {
     return topics.bumpLeaderEpoch(this.#core, place);
+  }
+
+  /**
+   * Log compaction: keeps the newest record of each key below a clean point; offsets stay, so the log has gaps.
+   *
+   * @param place Which partition.
+   * @param options `upTo`: the clean point; the last stable offset and the newest batch bound it.
+   * @returns How many records went.
+   */
+  compact(place: Place, options: { readonly upTo?: number } = {}): Reply<number> {
+    return compactLog(this.#core, place, options.upTo ?? Infinity);
+  }
+
+  /**
+   * An unclean election: the log ends at `offset`, or before it where a batch spans it, and a new leader goes on there.
+   *
+   * @param place Which partition.
+   * @param offset First offset that is lost.
+   * @returns The log's new end.
+   */
+  truncate(place: Place, offset: number): Reply<number> {
+    return truncateLog(this.#core, place, offset);
+  }
+
+  /** The partition loses its leader, or gets a new one, under the next leader epoch. */
+  setLeaderless(place: Place, isLeaderless: boolean): Reply<void> {
+    return setLeaderless(this.#core, place, isLeaderless);
+  }
+
+  /** The partition has too few replicas in sync to take records, or enough again. */
+  setReplicasShort(place: Place, isShort: boolean): Reply<void> {
+    return setReplicasShort(this.#core, place, isShort);
+  }
+
+  /** The group's coordinator moves: members stay, but all requests to it are refused for `forMs`. */
+  moveCoordinator(groupId: string, forMs: number, times: Times): void {
+    moveGroupCoordinator(this.#core, groupId, { untilMs: times.monotonicMs + forMs });
+  }
+
+  /** The coordinator of a transactional id moves: requests to it are refused for `forMs`. */
+  moveTransactionCoordinator(transactionalId: string, forMs: number, times: Times): void {
+    moveTransactionCoordinator(this.#core, transactionalId, { untilMs: times.monotonicMs + forMs });
+  }
+
+  /** The epoch that a transactional id has now is the last one of its producer id. */
+  exhaustEpochs(transactionalId: string): Reply<void> {
+    return transactions.exhaustEpochs(this.#core, transactionalId);
+  }
+
+  /** What a restart of the broker forgets is forgotten: dynamic members, ages of transactions. */
+  restart(times: Times): void {
+    restartCluster(this.#core, times);
   }
 
   /** Appends records to one partition. */
@@ -310,37 +372,5 @@ export class EmbeddedCluster {
     const group = this.state.groups.get(groupId);
     if (group !== undefined) groups.reviveGroup(group, times);
     return group;
-  }
-}
-
-class ClusterCore implements Core {
-  readonly state = emptyState();
-  readonly options: Readonly<Required<EmbeddedClusterOptions>>;
-  readonly changeObservers = new Set<(change: Change) => void>();
-  readonly activityObservers = new Set<() => void>();
-  holdsMarkers = false;
-
-  constructor(options: EmbeddedClusterOptions) {
-    this.options = Object.freeze({
-      retentionBytes: options.retentionBytes ?? 1_073_741_824,
-      retentionRecords: options.retentionRecords ?? Infinity,
-      recordBytesMax: options.recordBytesMax ?? 1_048_576,
-      metadataBytesMax: options.metadataBytesMax ?? 4_096,
-      transactionTimeoutMsMax: options.transactionTimeoutMsMax ?? 900_000,
-    });
-    for (const [name, value] of Object.entries(this.options)) {
-      if (value > 0) continue;
-      throw new RangeError(`Cannot create cluster as '${name}' must be a number > 0: current value is ${value}`);
-    }
-  }
-
-  emit(change: Change): void {
-    applyChange(this.state, change);
-    for (const observer of this.changeObservers) observer(change);
-    this.touch();
-  }
-
-  touch(): void {
-    for (const observer of this.activityObservers) observer();
   }
 }

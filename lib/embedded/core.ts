@@ -1,5 +1,6 @@
 import type { Change } from "./change.ts";
 import type { ClusterState } from "./cluster_state.ts";
+import type { Troubles } from "./troubles.ts";
 
 /** Options of an embedded cluster. */
 export interface EmbeddedClusterOptions {
@@ -23,6 +24,8 @@ export interface Core {
   readonly options: Readonly<Required<EmbeddedClusterOptions>>;
   /** While set, ended transactions stay in Prepare: their markers are written later, as real coordinators do. */
   readonly holdsMarkers: boolean;
+  /** Troubles that pass. */
+  readonly troubles: Troubles;
   /** Applies a change and tells the observers. */
   emit(change: Change): void;
   /** Tells the observers that something volatile moved (members, rebalances). */

@@ -17,7 +17,12 @@ export type RefusalCode =
   | "unknown-member"
   | "illegal-generation"
   | "fenced-instance"
-  | "group-not-empty";
+  | "group-not-empty"
+  | "log-truncated"
+  | "not-coordinator"
+  | "not-leader"
+  | "not-enough-replicas"
+  | "not-modelled";
 
 /** A refusal, with what was found in words. */
 export interface Refusal {

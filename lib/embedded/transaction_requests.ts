@@ -273,3 +273,11 @@ export function tickTransactions(core: Core, times: Times): void {
     }
   }
 }
+
+/** The present epoch of a transactional id becomes the last one of its producer id. */
+export function exhaustEpochs(core: Core, transactionalId: string): Reply<void> {
+  if (transactionStatus(core, transactionalId) === "Dead") {
+    return refused("unknown-producer", `transactional id '${transactionalId}' is not initialized`, { transactionalId });
+  }
+  return refused("not-modelled", "used up epochs are not modelled yet", { transactionalId });
+}

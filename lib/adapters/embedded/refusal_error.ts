@@ -2,6 +2,7 @@ import {
   AssignmentLostError,
   BrokerUnavailableError,
   FencedError,
+  NotModelledError,
   OffsetOutOfRangeError,
   RecordTooLargeError,
   StreamError,
@@ -25,6 +26,7 @@ export function refusalError(tried: string, refusal: Refusal): Error {
     case "unknown-topic":
       return new UnknownTopicError(message, options);
     case "offset-out-of-range":
+    case "log-truncated":
       return new OffsetOutOfRangeError(message, options);
     case "record-too-large":
       return new RecordTooLargeError(message, options);
@@ -42,7 +44,12 @@ export function refusalError(tried: string, refusal: Refusal): Error {
     case "concurrent-transactions":
     case "unstable-offsets":
     case "group-not-empty":
+    case "not-coordinator":
+    case "not-leader":
+    case "not-enough-replicas":
       return new BrokerUnavailableError(message, options);
+    case "not-modelled":
+      return new NotModelledError(message, options);
     case "topic-exists":
     case "invalid-topic":
     case "invalid-transaction-timeout":
@@ -66,6 +73,11 @@ const NEXT_STEP: Readonly<Record<Refusal["code"], string>> = {
   "concurrent-transactions": "try again",
   "unstable-offsets": "try again",
   "group-not-empty": "stop its members first",
+  "log-truncated": "restore a checkpoint from before the point where the logs part, or choose where to go on",
+  "not-coordinator": "try again",
+  "not-leader": "try again",
+  "not-enough-replicas": "try again",
+  "not-modelled": "ask for something that it models",
   "topic-exists": "use it as it is",
   "invalid-topic": "choose another name or count",
   "invalid-transaction-timeout": "choose a shorter timeout",
