@@ -151,7 +151,7 @@ export interface SeamCall {
   /** Numbers the handles of a run: each consumer and producer has one. */
   readonly handle: number;
   /** What it is. */
-  readonly kind: "consumer" | "producer" | "transactional" | "listener";
+  readonly kind: "consumer" | "producer" | "transactional" | "listener" | "admin";
   /** Method of the seam: `poll`, `commit`, `produce`, `sendOffsets`, `revoked` ... */
   readonly method: string;
   /** Before the call, or after it. */
