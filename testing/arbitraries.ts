@@ -4,6 +4,8 @@ import { batchOf } from "../lib/columns/batch_of.ts";
 import type { Batch, Columns, ColumnType, RowOf } from "../lib/columns/schema.ts";
 import type { StepLabel } from "../lib/seams/observer.ts";
 
+export type { PlannedFault } from "./sim/fault_kinds.ts";
+
 const SAFE = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -151,7 +153,7 @@ export interface PlannedCrash {
 }
 
 /** A fault of a call to the broker of a {@linkcode CrashPlan}. */
-export interface PlannedFault {
+export interface PlannedCallFault {
   /** Which call. */
   readonly call: ClientCall;
   /** What goes wrong. */
@@ -167,7 +169,7 @@ export interface CrashPlan {
   /** Crashes, one after the other. */
   readonly crashes: readonly PlannedCrash[];
   /** Faults of calls. */
-  readonly faults: readonly PlannedFault[];
+  readonly faults: readonly PlannedCallFault[];
 }
 
 const CRASH_LABELS: readonly StepLabel[] = [

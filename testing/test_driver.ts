@@ -1,71 +1,42 @@
+import { committedSlabs } from "./committed_slabs.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { isCaughtUp } from "./is_caught_up.ts";
 import { MemoryBroker } from "./memory_broker.ts";
-import { Life, type Link, mortal, mortalClock } from "./mortal.ts";
+import { type Life, type Link, mortal, mortalClock } from "./mortal.ts";
 import { SeededRandom } from "./seeded_random.ts";
+import type {
+  CrashOptions,
+  PauseOptions,
+  RestartOptions,
+  TestDriverOptions,
+  TraceEntry,
+} from "./test_driver_options.ts";
+import { appOf, type AppSource, chosenSubscriptions, TestWorker, topicsToCreate } from "./test_worker.ts";
+import { losingLink, type LostCall, stepTrap, Trap, type TrapPlace } from "./traps.ts";
+import type { ClientCall } from "../lib/adapters/embedded/client_calls.ts";
 import { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
 import { MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
-import { resolveOptions, type TurbineOptions } from "../lib/app/app_options.ts";
 import { produceTo } from "../lib/app/produce_to.ts";
 import type { RunningApp } from "../lib/app/running_app.ts";
-import { startApp } from "../lib/app/start_app.ts";
-import type { Turbine } from "../lib/app/turbine.ts";
 import { rows as rowsOf } from "../lib/columns/rows.ts";
-import type { RecordSlab } from "../lib/columns/records.ts";
+import type { Turbine } from "../lib/app/turbine.ts";
 import type { Columns, RowOf } from "../lib/columns/schema.ts";
 import type { Topic } from "../lib/operator/operator.ts";
-import { groupIdOf } from "../lib/runtime/subscription_spec.ts";
-import { type LogLevel, type Observer, STEP_LABELS, type StepDetail, type StepLabel } from "../lib/seams/observer.ts";
+import { groupIdOf, type SubscriptionSpec } from "../lib/runtime/subscription_spec.ts";
+import type { Observer, StepLabel } from "../lib/seams/observer.ts";
 import type { BlobStore } from "../lib/seams/blob_store.ts";
 import { randomId } from "../lib/seams/random.ts";
 import type { StateStoreProvider } from "../lib/seams/state_store.ts";
 
-/** Options of {@linkcode TestDriver.start}. */
-export interface TestDriverOptions {
-  /** Partitions of topics by name. @default what the topics say */
-  partitions?: Readonly<Record<string, number>>;
-  /** Virtual processes, each a member of the groups. @default {1} */
-  workers?: number;
-  /** Seed of all randomness. @default {1} */
-  seed?: number;
-  /** Broker, to share one between drivers. @default a new one */
-  broker?: MemoryBroker;
-  /** Where checkpoints go. @default memory */
-  blobs?: BlobStore;
-  /** Where state lives, for each worker; survives a crash on the same node. @default memory that survives a crash */
-  state?: (worker: number) => StateStoreProvider;
-  /** Prints every step and log line. @default {false} */
-  isTracing?: boolean;
-  /** Replies of the broker take a random time up to this, in virtual milliseconds. @default {0} */
-  latencyMs?: number;
-  /** Static membership: workers keep their partitions over a restart. @default {true} */
-  isStatic?: boolean;
-}
-
-/** Where a crashed worker comes back. */
-export interface RestartOptions {
-  /** `same`: with its local state; `new`: without. @default {"same"} */
-  node?: "same" | "new";
-}
-
-/** One step or log line that a worker made. */
-export interface TraceEntry {
-  /** Worker number. */
-  readonly worker: number;
-  /** Step label, or the level of a log line. */
-  readonly label: StepLabel | LogLevel;
-  /** Message of a log line. */
-  readonly message?: string;
-  /** Plain values. */
-  readonly detail: StepDetail;
-}
-
-interface Worker {
-  readonly number: number;
-  life: Life;
-  app: RunningApp | undefined;
-  starting: Promise<void> | undefined;
-  state: StateStoreProvider;
-}
+export type {
+  CrashOptions,
+  PauseOptions,
+  RestartOptions,
+  TestDriverOptions,
+  TraceEntry,
+} from "./test_driver_options.ts";
+export type { AppSource, OptionOverrides } from "./test_worker.ts";
+export type { TrapPlace } from "./traps.ts";
 
 /** Virtual milliseconds that `settle` and `crashAt` let pass before they give up. */
 const PATIENCE_MS = 600_000;
@@ -76,7 +47,7 @@ const PATIENCE_MS = 600_000;
  *
  * @example A count survives a crash between produce and commit
  * ```ts
- * import { json, topic, Turbine, utf8, int32 } from "@turbine/turbine";
+ * import { batchOf, int32, json, topic, Turbine, utf8 } from "@turbine/turbine";
  * import { TestDriver } from "@turbine/turbine/testing";
  * import { assertEquals } from "@std/assert";
  *
@@ -89,7 +60,6 @@ const PATIENCE_MS = 600_000;
  *   return batchOf(totals.schema, [{ total }]);
  * });
  *
- * import { batchOf } from "@turbine/turbine";
  * await using driver = await TestDriver.start(app);
  * await driver.send(words, [{ word: "a" }, { word: "b" }]);
  * await driver.crashAt("commit:before");
@@ -104,57 +74,50 @@ export class TestDriver implements AsyncDisposable {
   readonly clock: FakeClock;
   /** Steps and log lines so far, oldest first; at most the last 100,000. */
   readonly trace: TraceEntry[] = [];
-  readonly #app: Turbine;
+  readonly #source: AppSource;
   readonly #options: TestDriverOptions;
   readonly #random: SeededRandom;
   readonly #blobs: BlobStore;
-  readonly #workers: Worker[] = [];
+  readonly #workers: TestWorker[] = [];
   readonly #failures: Error[] = [];
-  #armed: { readonly label: StepLabel; readonly worker: number | undefined; skip: number } | undefined;
+  #crashTrap: Trap<StepLabel> | undefined;
+  #pauseTrap: Trap<StepLabel> | undefined;
+  #callTrap: { readonly trap: Trap<ClientCall>; readonly kind: LostCall } | undefined;
   #sending: Promise<void> = Promise.resolve();
 
-  private constructor(app: Turbine, options: TestDriverOptions) {
-    const { seed = 1 } = options;
-    this.#app = app;
+  /** The app as it was made last. */
+  #app: Turbine | undefined;
+
+  private constructor(source: AppSource, options: TestDriverOptions) {
+    const { seed = 1, wallMs } = options;
+    this.#source = source;
     this.#options = options;
     this.#random = new SeededRandom(seed);
-    this.clock = new FakeClock();
-    const observer: Observer = { step: () => {}, log: () => {} };
-    this.broker = options.broker ??
-      new MemoryBroker({ environment: { clock: this.clock, random: this.#random, observer } });
+    this.clock = new FakeClock(wallMs === undefined ? {} : { wallMs });
+    const environment = { clock: this.clock, random: this.#random, observer: { step: () => {}, log: () => {} } };
+    this.broker = options.broker ?? new MemoryBroker({ environment });
     this.#blobs = options.blobs ?? new MemoryBlobStore();
   }
 
   /**
    * Starts an app on an in-memory broker.
    *
-   * @param app The app, not started. It is used as it is: what its module keeps in variables survives crashes.
+   * @param source The app, not started; or a factory, which is called anew for each virtual process and each of its
+   * restarts, so that a crash forgets what handlers keep in closures. An app is used as it is.
    * @param options Partitions, workers, seed.
+   * @throws {TypeError} when `source` is neither, or an option does not exist.
+   * @throws {Error} what the app throws when it starts.
    */
-  static async start(app: Turbine, options: TestDriverOptions = {}): Promise<TestDriver> {
-    const driver = new TestDriver(app, options);
-    const { partitions = {}, workers = 1 } = options;
-    const topics = Object.entries(partitions).map(([topic, count]) => ({ topic, partitions: count }));
-    if (topics.length > 0) {
-      const admin = await driver.broker.admin();
-      await admin.createTopics(topics);
-      await admin.close();
-    }
+  static async start(source: AppSource, options: TestDriverOptions = {}): Promise<TestDriver> {
+    const driver = new TestDriver(source, options);
+    const { workers = 1 } = options;
     for (let number = 0; number < workers; number++) {
-      const worker: Worker = {
-        number,
-        life: new Life(),
-        app: undefined,
-        starting: undefined,
-        state: driver.#newState(number),
-      };
-      driver.#workers.push(worker);
-      driver.#launch(worker);
+      driver.#workers.push(new TestWorker(number, { app: await driver.#newApp(), state: driver.#newState(number) }));
     }
-    await driver.#until(
-      () => driver.#workers.every((worker) => worker.app !== undefined || worker.life.isDead),
-      "the app to start",
-    );
+    if (workers === 0) await driver.#newApp();
+    await driver.#createTopics();
+    for (const worker of driver.#workers) driver.#launch(worker);
+    await driver.until(() => driver.#workers.every((worker) => worker.isStarted), "the app to start");
     return driver;
   }
 
@@ -170,7 +133,7 @@ export class TestDriver implements AsyncDisposable {
   /** Lets virtual time pass until every subscription has committed all of its input. */
   async settle(): Promise<void> {
     await this.#sending;
-    await this.#until(() => this.#isCaughtUp(), "the input to be committed");
+    await this.until(() => isCaughtUp(this.broker, this.#subscriptions), "the input to be committed");
   }
 
   /** Lets virtual time pass. */
@@ -180,11 +143,16 @@ export class TestDriver implements AsyncDisposable {
     this.#throwFailure();
   }
 
+  /** Steps the wall clocks of all workers and of the broker; no time passes. */
+  jumpWall(ms: number): void {
+    this.clock.jumpWall(ms);
+  }
+
   /** All committed rows of a topic, by partition and offset. */
   read<S extends Columns>(topic: Topic<S>): RowOf<S>[] {
     const decoder = topic.codec.decoder();
     const out: RowOf<S>[] = [];
-    for (const slab of this.#slabs(topic.name)) {
+    for (const slab of committedSlabs(this.broker.cluster, topic.name)) {
       const { batch } = decoder.decode(slab.records.values, 0, slab.records.count, slab.records.keys);
       for (const row of rowsOf(batch)) out.push({ ...row });
     }
@@ -197,19 +165,49 @@ export class TestDriver implements AsyncDisposable {
    * @param label Which step.
    * @param options Which worker, how many times the step is passed first, and where it comes back (`none`: nowhere).
    */
-  async crashAt(
-    label: StepLabel,
-    options: { readonly worker?: number; readonly skip?: number; readonly node?: "same" | "new" | "none" } = {},
-  ): Promise<void> {
-    const { worker, skip = 0, node = "same" } = options;
-    if (!STEP_LABELS.includes(label)) {
-      throw new TypeError(`Cannot crash at a step that does not exist, see STEP_LABELS: current value is '${label}'`);
+  async crashAt(label: StepLabel, options: CrashOptions = {}): Promise<void> {
+    const { node = "same" } = options;
+    const trap = this.#crashTrap = stepTrap(label, { ...options, verb: "crash" });
+    const worker = await this.#sprung(trap, `step '${label}'`).finally(() => this.#crashTrap = undefined);
+    if (node !== "none") await this.restart(worker, { node });
+  }
+
+  /**
+   * Runs until a worker reaches a step, and lets it stand still there.
+   *
+   * @param label Which step.
+   * @param options Which worker, how many times the step is passed first, and when it goes on.
+   * @returns Number of the worker.
+   */
+  async pauseAt(label: StepLabel, options: PauseOptions = {}): Promise<number> {
+    const trap = this.#pauseTrap = stepTrap(label, { ...options, verb: "pause" });
+    const worker = await this.#sprung(trap, `step '${label}'`).finally(() => this.#pauseTrap = undefined);
+    if (options.forMs !== undefined) {
+      await this.advanceClock(options.forMs);
+      this.resume(worker);
     }
-    await this.#sending;
-    this.#armed = { label, worker, skip };
-    await this.#until(() => this.#armed === undefined, `step '${label}'`);
-    if (node === "none") return;
-    for (const each of this.#workers) if (each.life.isDead) await this.restart(each.number, { node });
+    return worker;
+  }
+
+  /**
+   * Runs until a worker makes a call to the broker, and loses the reply: the call has taken effect, the worker cannot
+   * know. (`broker.faults` plans faults of calls ahead, whoever makes them.)
+   *
+   * @param call Which call.
+   * @param place Which worker, and how many such calls go well first.
+   */
+  async loseReply(call: ClientCall, place: TrapPlace = {}): Promise<void> {
+    await this.#lose(call, place, "reply-lost");
+  }
+
+  /**
+   * Runs until a worker makes a call to the broker, and loses the request: nothing has happened, the worker cannot know.
+   *
+   * @param call Which call.
+   * @param place Which worker, and how many such calls go well first.
+   */
+  async loseRequest(call: ClientCall, place: TrapPlace = {}): Promise<void> {
+    await this.#lose(call, place, "request-lost");
   }
 
   /** Crashes a worker now. */
@@ -232,39 +230,37 @@ export class TestDriver implements AsyncDisposable {
     const which = this.#workers[worker]!;
     which.life.end();
     if (which.state instanceof MemoryStateProvider) which.state.abandon();
-    which.life = new Life();
-    which.app = undefined;
     if (options.node === "new") which.state = this.#newState(worker);
+    which.begin(await this.#newApp());
     this.#launch(which);
-    await this.#until(() => which.app !== undefined || which.life.isDead, `worker ${worker} to start`);
+    await this.until(() => which.isStarted, `worker ${worker} to start`);
   }
 
   /** Makes the groups of all subscriptions hand out their partitions anew. */
   async rebalance(): Promise<void> {
-    for (const spec of this.#app.subscriptions) this.broker.rebalance(groupIdOf(spec));
-    await this.clock.advance(1_000);
+    for (const spec of this.#subscriptions) this.broker.rebalance(groupIdOf(spec));
+    await this.advanceClock(1_000);
   }
 
   /** Closes a worker in good order. */
   async stop(worker = 0): Promise<void> {
-    const { app } = this.#workers[worker]!;
-    if (app !== undefined) await this.#drive(app.close());
+    const { running } = this.#workers[worker]!;
+    if (running !== undefined) await this.#drive(running.close());
   }
 
   /** The running app of a worker. */
   running(worker = 0): RunningApp {
-    const { app } = this.#workers[worker]!;
-    if (app === undefined) {
-      throw new TypeError(`Cannot use worker ${worker} as it is not running: current value is undefined`);
-    }
-    return app;
+    const running = this.#workers[worker]?.running;
+    if (running !== undefined) return running;
+    throw new TypeError(`Cannot use worker ${worker} as it is not running: current value is undefined`);
   }
 
   /** Closes all workers in good order. */
   async close(): Promise<void> {
-    for (const worker of this.#workers) {
-      if (worker.app !== undefined && !worker.life.isDead) await this.#drive(worker.app.close());
-      worker.life.end();
+    for (const { life, running } of this.#workers) {
+      if (life.isPaused) life.end();
+      if (running !== undefined && !life.isDead) await this.#drive(running.close());
+      life.end();
     }
   }
 
@@ -273,52 +269,51 @@ export class TestDriver implements AsyncDisposable {
     return this.close();
   }
 
-  *#slabs(topic: string): Iterable<RecordSlab> {
-    const { cluster } = this.broker;
-    for (const [partition, log] of cluster.state.topics.get(topic)?.logs.entries() ?? []) {
-      for (let from = log.logStart;;) {
-        const bounds = { from, maxRecords: Infinity, maxBytes: Infinity, isCommitted: true };
-        const reply = cluster.fetch({ topic, partition }, bounds);
-        if (reply.kind !== "done" || reply.value === null) break;
-        yield reply.value;
-        from = Number(reply.value.to);
-      }
-    }
-  }
-
   #newState(worker: number): StateStoreProvider {
     return this.#options.state?.(worker) ?? new MemoryStateProvider({ isKept: true });
   }
 
-  #launch(worker: Worker): void {
-    const { life } = worker;
+  get #subscriptions(): readonly SubscriptionSpec[] {
+    return chosenSubscriptions(this.#app!, this.#options);
+  }
+
+  async #newApp(): Promise<Turbine> {
+    return this.#app = await appOf(this.#source);
+  }
+
+  async #createTopics(): Promise<void> {
+    const topics = topicsToCreate(this.#subscriptions, this.#options.partitions ?? {});
+    if (topics.length === 0) return;
+    const admin = await this.broker.admin();
+    await admin.createTopics(topics);
+    await admin.close();
+  }
+
+  #launch(worker: TestWorker): void {
+    const { life, number } = worker;
     const environment = {
       clock: mortalClock(this.clock, life),
       random: this.#random,
       observer: this.#observer(worker),
     };
-    const connection = this.broker.connect(environment);
+    const connection = this.broker.connect(
+      environment,
+      (server) => losingLink(server, (call) => this.#fate(call, number)),
+    );
     life.onDeath(() => connection.crash());
-    const options = resolveOptions(this.#app.name, {
-      constructorOptions: this.#app.definition().options as TurbineOptions,
-      run: {
+    const transactionInstance = randomId(this.#random);
+    const isStatic = this.#options.isStatic !== false;
+    worker.launch({
+      ...this.#options,
+      environment,
+      places: {
         broker: mortal(connection, this.#link(life)),
         state: mortal(worker.state, life),
         checkpoints: mortal(this.#blobs, life),
-        ...(this.#options.isStatic === false ? {} : { instanceId: `worker-${worker.number}` }),
+        ...(isStatic ? { instanceId: `worker-${number}` } : {}),
       },
-    });
-    const { name, subscriptions } = this.#app;
-    const transactionInstance = randomId(this.#random);
-    const instance = this.#options.isStatic === false ? { transactionInstance } : {};
-    worker.starting = startApp({ name, subscriptions, options, environment, ...instance }).then((app) => {
-      if (life.isDead) return;
-      worker.app = app;
-      app.ended.then(() => {
-        if (!life.isDead && app.failure !== undefined) this.#failures.push(app.failure);
-      });
-    }, (error) => {
-      if (!life.isDead) this.#failures.push(error as Error);
+      ...(isStatic ? {} : { transactionInstance }),
+      onFailure: (error) => this.#failures.push(error),
     });
   }
 
@@ -328,8 +323,7 @@ export class TestDriver implements AsyncDisposable {
     return { life, latency: () => this.clock.sleep(this.#random.integer(0, latencyMs)) };
   }
 
-  #observer(worker: Worker): Observer {
-    const { life, number } = worker;
+  #observer({ life, number }: TestWorker): Observer {
     const note = (entry: TraceEntry): void => {
       this.trace.push(entry);
       if (this.trace.length > 100_000) this.trace.splice(0, 50_000);
@@ -339,11 +333,8 @@ export class TestDriver implements AsyncDisposable {
       step: (label, detail = {}) => {
         if (life.isDead) return;
         note({ worker: number, label, detail });
-        const armed = this.#armed;
-        if (armed === undefined || armed.label !== label || (armed.worker ?? number) !== number) return;
-        if (armed.skip-- > 0) return;
-        this.#armed = undefined;
-        life.end();
+        if (this.#pauseTrap?.pass(label, number)) life.pause();
+        if (this.#crashTrap?.pass(label, number)) life.end();
       },
       log: (level, message, detail = {}) => {
         if (!life.isDead) note({ worker: number, label: level, message, detail });
@@ -351,16 +342,20 @@ export class TestDriver implements AsyncDisposable {
     };
   }
 
-  #isCaughtUp(): boolean {
-    return this.#app.subscriptions.every((spec) => {
-      const committed = this.broker.committedOffsets(groupIdOf(spec));
-      const { name } = spec.input;
-      const logs = this.broker.cluster.state.topics.get(name)?.logs ?? [];
-      return logs.every((log, partition) => {
-        const own = committed.find((each) => each.topic === name && each.partition === partition);
-        return Number(own?.offset ?? 0) >= log.lastStableOffset;
-      });
-    });
+  async #sprung(trap: Trap<string>, what: string): Promise<number> {
+    await this.#sending;
+    await this.until(() => trap.sprungIn !== undefined, what);
+    return trap.sprungIn!;
+  }
+
+  async #lose(call: ClientCall, place: TrapPlace, kind: LostCall): Promise<void> {
+    const trap = new Trap(call, place);
+    this.#callTrap = { trap, kind };
+    await this.#sprung(trap, `a call '${call}'`).finally(() => this.#callTrap = undefined);
+  }
+
+  #fate(call: ClientCall, worker: number): LostCall | undefined {
+    return this.#callTrap?.trap.pass(call, worker) ? this.#callTrap.kind : undefined;
   }
 
   #throwFailure(): void {
@@ -368,8 +363,14 @@ export class TestDriver implements AsyncDisposable {
     if (failure !== undefined) throw failure;
   }
 
-  /** Lets time pass, from one sleeper to the next, until something holds. */
-  async #until(holds: () => boolean, what: string): Promise<void> {
+  /**
+   * Lets virtual time pass, from one sleeper to the next, until something holds.
+   *
+   * @param holds Asked whenever something may have happened.
+   * @param what What is waited for, for the message.
+   * @throws {Error} when it does not hold after ten virtual minutes, or what made an app stop by itself.
+   */
+  async until(holds: () => boolean, what = "what the test waits for"): Promise<void> {
     const endMs = this.clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
       await this.clock.advance(0);
@@ -387,11 +388,10 @@ export class TestDriver implements AsyncDisposable {
     }
   }
 
-  /** Lets time pass until a promise settles. */
   async #drive<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     promise.then(() => isSettled = true, () => isSettled = true);
-    await this.#until(() => isSettled, "a call to end");
+    await this.until(() => isSettled, "a call to end");
     return await promise;
   }
 }

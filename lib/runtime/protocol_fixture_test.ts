@@ -84,7 +84,10 @@ export class TallyRun {
   }
 
   /** Starts an app. */
-  static async start(app: Turbine, options: TestDriverOptions = {}): Promise<TallyRun> {
+  static async start(
+    app: Turbine,
+    options: Omit<TestDriverOptions, "partitions"> & { readonly partitions?: Readonly<Record<string, number>> } = {},
+  ): Promise<TallyRun> {
     const partitions = { events: 1, tallies: 1, ...options.partitions };
     return new TallyRun(await TestDriver.start(app, { ...options, partitions }));
   }
