@@ -28,6 +28,16 @@ export interface MemoryDiskOptions {
   inject?: (operation: DiskOperation) => Error | "crash" | undefined;
 }
 
+/** A file of a {@linkcode MemoryDisk}. */
+export interface StoredFile {
+  /** Its path. */
+  readonly path: string;
+  /** Bytes in it. */
+  readonly size: number;
+  /** Bytes from its start on that are durable. */
+  readonly syncedSize: number;
+}
+
 /**
  * What becomes of the bytes of a file that were appended and not synced: how many of them survive, or the bytes that
  * are found instead of them (at most as many).
@@ -97,6 +107,51 @@ export class MemoryDisk implements LocalDisk {
       next.#files.set(path, newInode(content));
     }
     return next;
+  }
+
+  /**
+   * Ends the process that uses this disk, while its machine goes on.
+   *
+   * @returns What the next process finds: every byte, of which those that were not synced may still be lost by a crash.
+   */
+  restart(): MemoryDisk {
+    this.#isDead = true;
+    const next = new MemoryDisk({ root: this.root, capacityBytes: this.capacityBytes });
+    for (const [path, inode] of this.#files) {
+      next.#files.set(path, { ...newInode(inode.bytes.slice(0, inode.size)), syncedSize: inode.syncedSize });
+    }
+    return next;
+  }
+
+  /** What is on the disk, sorted by path. No operation: nothing is counted or injected. */
+  files(): readonly StoredFile[] {
+    return [...this.#files.keys()].sort().map((path) => this.file(path)!);
+  }
+
+  /** One file, or `undefined` when it does not exist. No operation. @param path Which one. */
+  file(path: string): StoredFile | undefined {
+    const inode = this.#files.get(path);
+    return inode && { path, size: inode.size, syncedSize: inode.syncedSize };
+  }
+
+  /**
+   * Changes a file behind the process's back: for tests of damage. Open handles see the change, but not a removal.
+   *
+   * @param path A file that is there.
+   * @param change Gets a copy of the content, returns as many bytes that shall be there, or `undefined` to remove it.
+   * @throws {RangeError} when there is no such file, or for another number of bytes.
+   */
+  damage(path: string, change: (bytes: Uint8Array) => Uint8Array | undefined): void {
+    const inode = this.#files.get(path);
+    if (inode === undefined) throw new RangeError(`Cannot damage file as there must be one: current value is ${path}`);
+    const bytes = change(inode.bytes.slice(0, inode.size));
+    if (bytes === undefined) this.#files.delete(path);
+    else if (bytes.length === inode.size) inode.bytes.set(bytes);
+    else {
+      throw new RangeError(
+        `Cannot damage file as 'change' must return ${inode.size} bytes: current value is ${bytes.length}`,
+      );
+    }
   }
 
   /**
