@@ -114,7 +114,9 @@ export class BatchProcessor {
         }`,
       );
     }
-    this.#observer.step("batch:decoded", { partition: this.#partition, from: input.from, rows: batch.numRows });
+    const { name: subscription } = this.#spec;
+    const partition = this.#partition;
+    this.#observer.step("batch:decoded", { subscription, partition, from: input.from, rows: batch.numRows });
     const { isReplaying } = time;
     const { from, to } = input;
     const place: BatchPlace = { input, rows, from, to, isReplaying, outputs, timeMs: time.taskTimeMs };

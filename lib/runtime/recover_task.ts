@@ -145,14 +145,19 @@ async function restore(
 ): Promise<{ plan: RecoveryPlan; store: StateStore }> {
   const { local, checkpoints, options } = more;
   const { observer } = options.parts.environment;
+  const { subscription } = local.key;
   let { candidates } = more;
   for (;;) {
     const plan = recoveryPlan({ ...input, local: local.position, checkpoints: candidates });
     const { candidate } = plan;
     observer.step("restore:candidate-chosen", {
+      subscription,
       partition: options.source.partition,
       candidate: candidate.kind,
       from: plan.replayFrom,
+      live: plan.liveFrom,
+      lineage: plan.lineage,
+      isLineageNew: plan.isLineageNew,
     });
     if (candidate.kind === "local") return { plan, store: local.store };
     const isDirty = local.position !== "absent" || candidate.kind === "checkpoint";

@@ -152,13 +152,13 @@ export class RowRefusals {
   }
 
   #note(count: number, detail: Record<string, unknown>, place: RefusalPlace): void {
-    this.#observer.step("batch:rejected", { partition: this.#partition, ...detail });
+    const { name, settings } = this.#spec;
+    this.#observer.step("batch:rejected", { subscription: name, partition: this.#partition, ...detail });
     if (place.isReplaying) return;
     this.count += count;
     // A line for the first refusal and each time their number has doubled: seen by people, and bounded.
     if (this.count < this.#nextLogged) return;
     this.#nextLogged = this.count * 2;
-    const { name, settings } = this.#spec;
     const done = settings.onRecordError === "skip" ? "skipped" : `sent to topic '${settings.deadLetter}'`;
     const where = { subscription: name, partition: this.#partition, rowsSoFar: this.count };
     this.#observer.log("warn", `Rows were refused and ${done}`, { ...where, ...detail });

@@ -16,6 +16,7 @@ import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
 import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
+import type { StepDetail, StepLabel } from "../seams/observer.ts";
 import { BatchProcessor } from "./batch_processor.ts";
 import { CommitOutputs } from "./commit_outputs.ts";
 import { IdleTime } from "./idle_time.ts";
@@ -108,7 +109,7 @@ export class Task {
       task.#life.to("replaying");
       const { offset: from } = recovered.restored;
       const rows = recovered.live.offset - from;
-      observer.step("restore:silent-replay-begin", { partition: task.partition, from, rows });
+      task.#step("restore:silent-replay-begin", { from, rows });
     }
     try {
       await task.#replay.begin();
@@ -206,7 +207,7 @@ export class Task {
     const input = this.#input.next({ rowsMax: batchRows, bytesMax: batchBytes });
     if (input === undefined) return;
     const { environment } = this.#parts;
-    environment.observer.step("batch:fetched", { partition: this.partition, from: input.from, to: input.to });
+    this.#step("batch:fetched", { from: input.from, to: input.to });
     const head = this.#commits.head;
     invariant(input.from === head.offset, `I-10: records from ${input.from} came where ${head.offset} was expected`);
     const outputs = this.#openCommit();
@@ -218,7 +219,7 @@ export class Task {
     const rows = input.toRow - input.fromRow;
     const leaderEpoch = input.leaderEpoch;
     this.#commits.extend({ to: input.to, rows, taskTimeMs: taskTimeMs ?? null, leaderEpoch });
-    environment.observer.step("batch:processed", { partition: this.partition, to: input.to, rows });
+    this.#step("batch:processed", { to: input.to, rows });
   }
 
   /** Lets time pass on an idle input: a journaled jump of task time, when there is something that it could close. */
@@ -233,8 +234,7 @@ export class Task {
       this.#keeper.forceCheckpoint("the decision journal is full: time stands still until a checkpoint makes room");
       return;
     }
-    const { observer } = this.#parts.environment;
-    observer.step("time:jumped", { partition: this.partition, offset: head.offset, taskTimeMs: target });
+    this.#step("time:jumped", { offset: head.offset, taskTimeMs: target });
     const outputs = this.#openCommit();
     this.#time.jump(target);
     await this.#processor.jump(head.offset, { taskTimeMs: target, isReplaying: false }, outputs);
@@ -246,11 +246,7 @@ export class Task {
     if (!this.canSeal) return undefined;
     const commit = this.#commits.seal()!;
     const { after } = commit;
-    this.#parts.environment.observer.step("commit:sealed", {
-      partition: this.partition,
-      to: after.offset,
-      sequence: after.sequence,
-    });
+    this.#step("commit:sealed", { from: commit.from, to: after.offset, sequence: after.sequence });
     return sealCommit(this, {
       commit,
       recovered: this.#recovered,
@@ -297,13 +293,12 @@ export class Task {
     if (this.#isClosed) return;
     const wasReplaying = this.#isReplaying;
     this.#life.to("closing");
-    const { observer } = this.#parts.environment;
-    observer.step("task:closing", { partition: this.partition });
+    this.#step("task:closing");
     invariant(this.#commits.oldest === undefined, "a task with an open commit is not closed clean");
     if (!wasReplaying) await this.#keeper.finish();
     await this.#recovered.state.close();
     this.#life.to("closed");
-    observer.step("task:closed-clean", { partition: this.partition });
+    this.#step("task:closed-clean");
   }
 
   /**
@@ -321,7 +316,7 @@ export class Task {
       const { application, name: subscription } = this.#spec;
       await this.#parts.state.destroy({ application, subscription, partition: this.partition });
     }
-    this.#parts.environment.observer.step("task:closed-dirty", { partition: this.partition });
+    this.#step("task:closed-dirty");
   }
 
   /** What the task is doing. */
@@ -349,6 +344,11 @@ export class Task {
     return this.#life.state === "restoring" || this.#life.state === "replaying";
   }
 
+  #step(label: StepLabel, detail: StepDetail = {}): void {
+    const { observer } = this.#parts.environment;
+    observer.step(label, { subscription: this.#spec.name, partition: this.partition, ...detail });
+  }
+
   /** Outputs of the commit that takes the next batch; opens one in state when there is none. */
   #openCommit(): CommitOutputs {
     const sequence = this.#commits.accumulating?.sequence ?? this.#commits.head.sequence + 1;
@@ -365,7 +365,7 @@ export class Task {
     const { live, restored } = this.#recovered;
     const { observer, clock } = this.#parts.environment;
     if (restored.offset < live.offset) {
-      observer.step("restore:silent-replay-done", { partition: this.partition, rows: live.offset - restored.offset });
+      this.#step("restore:silent-replay-done", { rows: live.offset - restored.offset });
       const range = { partition: this.partition, from: restored.offset, to: live.offset };
       observer.log("info", "Silent replay is done", { subscription: this.#spec.name, ...range });
     }
@@ -376,7 +376,7 @@ export class Task {
     this.#time.wake(clock.monotonicMs());
     this.#processor.reset();
     this.#keeper.live(this.#commits.committed);
-    observer.step("restore:live", { partition: this.partition, offset: live.offset });
+    this.#step("restore:live", { offset: live.offset, sequence: live.sequence });
     this.#anchor();
   }
 
