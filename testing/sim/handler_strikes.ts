@@ -39,7 +39,7 @@ export function withHandlerStrikes(spec: SubscriptionSpec, hooks: HandlerHooks):
 class StruckRunning implements Running {
   readonly #running: Running;
   readonly #hooks: HandlerHooks;
-  readonly advance?: Running["advance"];
+  readonly advance?: NonNullable<Running["advance"]>;
   readonly dueMs?: () => number | undefined;
 
   constructor(running: Running, hooks: HandlerHooks) {

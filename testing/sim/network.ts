@@ -41,6 +41,9 @@ const CHANNELS: Readonly<Record<ClientCall, string>> = {
   admin: "admin",
 };
 
+/** Word of what happened reaches a process at most once in so many milliseconds, as with a broker that waits a little. */
+const NEWS_PAUSE_MS = 20;
+
 interface Armed {
   readonly fault: PlannedFault;
   readonly strike: CallStrike;
@@ -143,14 +146,18 @@ export class SimNetwork {
   }
 }
 
-interface Flight<T> {
+/** A request that the client waits for. */
+interface Waiting {
   readonly id: number;
   readonly call: ClientCall;
-  readonly run: (times: Times) => Reply<T>;
-  readonly resolve: (reply: Reply<T>) => void;
   readonly reject: (error: Error) => void;
   readonly sentMs: number;
   isOver: boolean;
+}
+
+interface Flight<T> extends Waiting {
+  readonly run: (times: Times) => Reply<T>;
+  readonly resolve: (reply: Reply<T>) => void;
 }
 
 /** The line between one process and the broker. */
@@ -162,7 +169,7 @@ class SimLink implements ServerLink {
   readonly #incarnation: number;
   readonly #server: ServerLink;
   readonly #lastArrivalMs = new Map<string, number>();
-  readonly #flights = new Set<Flight<never>>();
+  readonly #flights = new Set<Waiting>();
 
   constructor(network: SimNetwork, owner: { process: SimProcess; life: Life }, server: ServerLink) {
     this.#network = network;
@@ -202,7 +209,7 @@ class SimLink implements ServerLink {
     const { scheduler, random } = network.parts;
     const id = network.nextId();
     const flight: Flight<T> = { id, call, run, resolve, reject, sentMs: scheduler.nowMs, isOver: false };
-    this.#flights.add(flight as Flight<never>);
+    this.#flights.add(flight);
     this.#tell(flight, "sent");
     if (!network.isUp) return this.#refuse(flight);
     const { process } = this.#owner;
@@ -260,7 +267,7 @@ class SimLink implements ServerLink {
     this.#answer(flight, delayMs, () => flight.resolve(reply));
   }
 
-  #answer<T>(flight: Flight<T>, delayMs: number, settle: () => void): void {
+  #answer(flight: Waiting, delayMs: number, settle: () => void): void {
     const { scheduler } = this.#network.parts;
     const { life } = this.#owner;
     scheduler.after(this.#network.travelMs(this.#owner.process.number) + delayMs, "answer", () => {
@@ -275,7 +282,7 @@ class SimLink implements ServerLink {
     });
   }
 
-  #refuse<T>(flight: Flight<T>): void {
+  #refuse(flight: Waiting): void {
     const error = new BrokerUnavailableError(
       `Cannot ${flight.call} as the broker does not take requests now, try again`,
     );
@@ -283,13 +290,13 @@ class SimLink implements ServerLink {
   }
 
   /** The client learns nothing, and stops waiting after its timeout. */
-  #giveUp<T>(flight: Flight<T>): void {
+  #giveUp(flight: Waiting): void {
     const { scheduler, requestTimeoutMs } = this.#network.parts;
     const leftMs = flight.sentMs + requestTimeoutMs - scheduler.nowMs;
     scheduler.after(leftMs, "timeout", () => this.#fail(flight, lostReply(flight.call)));
   }
 
-  #fail<T>(flight: Flight<T>, error: Error): void {
+  #fail(flight: Waiting, error: Error): void {
     const { life } = this.#owner;
     if (life.isDead || flight.isOver) return;
     if (life.isPaused) return void life.running().then(() => this.#fail(flight, error));
@@ -297,13 +304,13 @@ class SimLink implements ServerLink {
     flight.reject(error);
   }
 
-  #over<T>(flight: Flight<T>, phase: "answered" | "failed"): void {
+  #over(flight: Waiting, phase: "answered" | "failed"): void {
     flight.isOver = true;
-    this.#flights.delete(flight as Flight<never>);
+    this.#flights.delete(flight);
     this.#tell(flight, phase);
   }
 
-  #tell<T>({ id, call }: Flight<T>, phase: CallEvent["phase"]): void {
+  #tell({ id, call }: Waiting, phase: CallEvent["phase"]): void {
     this.#network.parts.tell({ process: this.#owner.process, incarnation: this.#incarnation, id, call, phase });
   }
 }
@@ -316,6 +323,7 @@ function lostReply(call: ClientCall): BrokerTimeoutError {
 class SimActivity implements ActivitySource {
   #count = 0;
   #isUnderWay = false;
+  #lastMs = -Infinity;
   #waiters = new Set<() => void>();
   readonly #network: SimNetwork;
   readonly #owner: { readonly process: SimProcess; readonly life: Life };
@@ -334,8 +342,11 @@ class SimActivity implements ActivitySource {
     if (this.#isUnderWay || this.#owner.life.isDead) return;
     this.#isUnderWay = true;
     const { number } = this.#owner.process;
-    this.#network.parts.scheduler.after(this.#network.travelMs(number), "news", () => {
+    const { scheduler } = this.#network.parts;
+    const ms = Math.max(this.#network.travelMs(number), this.#lastMs + NEWS_PAUSE_MS - scheduler.nowMs);
+    scheduler.after(ms, "news", () => {
       this.#isUnderWay = false;
+      this.#lastMs = scheduler.nowMs;
       this.#count++;
       if (!this.#network.isUp || this.#network.isBlocked(number, "from-broker")) return;
       const { life } = this.#owner;

@@ -18,6 +18,9 @@ export interface ClientOptions {
   readonly rebalanceTimeoutMs: number;
 }
 
+/** Ends a wait that is over; without a reason of its own, an abort makes an exception with a stack trace each time. */
+const OVER = "the wait is over";
+
 /** The client's side of the shell: one process that talks to an embedded broker. */
 export class Client {
   /** The broker. */
@@ -82,7 +85,7 @@ export class Client {
       this.server.activity.wait(seen, any),
       this.environment.clock.sleep(ms, any),
     ]);
-    stop.abort();
+    stop.abort(OVER);
   }
 
   /** Sleeps, or ends early when the connection is cut or `signal` aborts. */

@@ -14,6 +14,11 @@ export interface MembershipOptions {
   readonly sessionTimeoutMs: number;
 }
 
+/** While the cluster is quiet, the group is asked again after so long. */
+const STABLE_MS = 1_000;
+/** The group was never seen stable. */
+const NEVER_STABLE = { count: -1, atMs: -Infinity };
+
 /**
  * One consumer's place in its group.
  *
@@ -36,6 +41,7 @@ export class Membership {
   #generation = -1;
   #hasJoined = false;
   #isBeating = false;
+  #stable = NEVER_STABLE;
 
   /**
    * @param client The connection.
@@ -164,8 +170,17 @@ export class Membership {
 
   /** Looks whether the group still stands as it did; if not, gives up what is held. */
   async #isStable(): Promise<boolean> {
+    const { count } = this.#client.server.activity;
+    const nowMs = this.#client.monotonicMs();
+    // Nothing has happened in the cluster since the group was stable.
+    if (count === this.#stable.count && nowMs - this.#stable.atMs < STABLE_MS) return true;
     const reply = await this.#knock();
-    if (reply === null || (reply.kind === "done" && reply.value === "stable")) return true;
+    if (reply === null) return true;
+    if (reply.kind === "done" && reply.value === "stable") {
+      this.#stable = { count, atMs: nowMs };
+      return true;
+    }
+    this.#stable = NEVER_STABLE;
     if (reply.kind === "done") {
       await this.#giveUp("revoked");
       this.#phase = "out";
