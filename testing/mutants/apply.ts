@@ -51,6 +51,7 @@ export class PatchedTree implements AsyncDisposable {
   /** Root of the copy. */
   readonly root: string;
   readonly #originals = new Map<string, string>();
+  #held: Mutant | null = null;
 
   private constructor(root: string) {
     this.root = root;
@@ -68,6 +69,11 @@ export class PatchedTree implements AsyncDisposable {
     return new PatchedTree(root);
   }
 
+  /** The mutant in the copy. */
+  get held(): Mutant | null {
+    return this.#held;
+  }
+
   /**
    * Writes a mutant into the copy, in place of the one before.
    *
@@ -77,6 +83,7 @@ export class PatchedTree implements AsyncDisposable {
   async hold(mutant: Mutant | null): Promise<void> {
     for (const [file, text] of this.#originals) await writeFile(join(this.root, file), text);
     this.#originals.clear();
+    this.#held = mutant;
     if (mutant === null) return;
     const texts = await mutatedFiles(mutant, (file) => readFile(join(this.root, file), "utf8"));
     for (const [file, text] of texts) {
