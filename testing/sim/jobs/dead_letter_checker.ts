@@ -1,0 +1,132 @@
+/** Keeps I-29: a refused record is never passed over in silence. */
+import type { Change } from "../../../lib/embedded/change.ts";
+import { decodeHeaders } from "../../../lib/columns/headers.ts";
+import { spanBytes } from "../../../lib/columns/spans.ts";
+import { DEAD_LETTER_HEADERS } from "../../../lib/runtime/dead_letters.ts";
+import type { StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
+import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
+import type { VisibleRecords } from "./committed_log.ts";
+import { type SeenRecord, spanTexts } from "./record_texts.ts";
+import { WatchedTopics } from "./watched_topics.ts";
+
+/** What a {@linkcode DeadLetterChecker} watches. */
+export interface DeadLetterCheckerOptions {
+  /** Consumer group of the subscription. */
+  readonly groupId: string;
+  /** Input topic. */
+  readonly input: string;
+  /** Topic of refused records. */
+  readonly deadLetter: string;
+}
+
+interface Refused {
+  readonly value: string | null | undefined;
+  seen: number;
+}
+
+/**
+ * Under `dead-letter` each refused record is in the topic of refused records, as it was: exactly once, or at least once.
+ * Under `skip` each is counted, and nothing goes there.
+ */
+export class DeadLetterChecker implements Checker {
+  readonly invariants: readonly InvariantId[] = ["I-29"];
+  readonly #view: RunView;
+  readonly #options: DeadLetterCheckerOptions;
+  readonly #topics: WatchedTopics;
+  /** By partition, then by offset. */
+  readonly #refused = new Map<number, Map<number, Refused>>();
+  /** Rows that processes told that they have refused, by partition. */
+  readonly #told = new Map<number, number>();
+
+  /**
+   * @param view The run.
+   * @param options What to watch.
+   */
+  constructor(view: RunView, options: DeadLetterCheckerOptions) {
+    this.#view = view;
+    this.#options = options;
+    this.#topics = new WatchedTopics(view, {
+      [options.deadLetter]: (visible) => this.#letters(visible),
+    });
+  }
+
+  /** A record that readers see must be refused. */
+  refuse({ partition, offset, value }: SeenRecord): void {
+    let refused = this.#refused.get(partition);
+    if (refused === undefined) this.#refused.set(partition, refused = new Map());
+    refused.set(offset, { value, seen: 0 });
+  }
+
+  change(change: Change): void {
+    this.#topics.change(change);
+  }
+
+  step(_process: SimProcess, label: StepLabel, detail: StepDetail): void {
+    if (label !== "batch:rejected") return;
+    const partition = detail.partition as number;
+    this.#told.set(partition, (this.#told.get(partition) ?? 0) + ((detail.rejectedRows as number | undefined) ?? 0));
+  }
+
+  quiet(): void {
+    this.#checkAll();
+  }
+
+  end(): void {
+    this.#checkAll();
+  }
+
+  #letters({ partition: ownPartition, baseOffset, records }: VisibleRecords): void {
+    const { deadLetter, input } = this.#options;
+    const values = spanTexts(records.values);
+    for (let row = 0; row < records.count; row++) {
+      const where = `topic '${deadLetter}' partition ${ownPartition} offset ${baseOffset + row}`;
+      const bytes = records.headers === null ? null : spanBytes(records.headers, row);
+      const headers = new Map(decodeHeaders(bytes ?? new Uint8Array(0)));
+      const text = (name: string): string => new TextDecoder().decode(headers.get(name) ?? new Uint8Array(0));
+      const partition = Number(text(DEAD_LETTER_HEADERS.partition));
+      const offset = Number(text(DEAD_LETTER_HEADERS.offset));
+      if (this.#topics.isExcused(input, partition)) continue;
+      this.#letter({ partition, offset, value: values[row] }, where);
+    }
+  }
+
+  #letter(letter: { partition: number; offset: number; value: string | null | undefined }, where: string): void {
+    const { partition, offset, value } = letter;
+    const { onRecordError, guarantee } = this.#view.options;
+    const of = `input partition ${partition} offset ${offset}`;
+    const refused = this.#refused.get(partition)?.get(offset);
+    if (onRecordError === "skip") {
+      return this.#view.violate("I-29", `${where} holds ${of}, and refused records are to be skipped`);
+    }
+    if (refused === undefined) return this.#view.violate("I-29", `${where} holds ${of}, which must not be refused`);
+    if (refused.value !== value) {
+      return this.#view.violate("I-29", `${where} holds '${value}' for ${of}, which was '${refused.value}'`);
+    }
+    refused.seen += 1;
+    if (refused.seen > 1 && guarantee === "exactly-once") {
+      this.#view.violate("I-29", `${where} holds ${of} a second time`);
+    }
+  }
+
+  #checkAll(): void {
+    const { input, deadLetter, groupId } = this.#options;
+    if (this.#topics.isExcused(deadLetter)) return;
+    for (const { topic, partition, offset: committed } of this.#view.broker.committedOffsets(groupId)) {
+      if (topic !== input || this.#topics.isExcused(input, partition)) continue;
+      const refused = [...this.#refused.get(partition) ?? []].filter(([offset]) => offset < committed);
+      if (this.#view.options.onRecordError === "skip") {
+        const told = this.#told.get(partition) ?? 0;
+        if (told < refused.length) {
+          const what = `${refused.length} records of partition ${partition} must be refused`;
+          this.#view.violate("I-29", `${what} below the committed offset ${committed}, and ${told} were counted`);
+        }
+        continue;
+      }
+      const lost = refused.find(([, { seen }]) => seen === 0);
+      if (lost !== undefined) {
+        const what = `the refused record of partition ${partition} offset ${lost[0]}: ${lost[1].value}`;
+        this.#view.violate("I-29", `${committed} is committed and topic '${deadLetter}' lacks ${what}`);
+      }
+    }
+  }
+}
