@@ -6,6 +6,7 @@ import { SystemClock } from "../lib/adapters/system/system_clock.ts";
 import type { OffsetEntry } from "../lib/embedded/change.ts";
 import { EmbeddedCluster, type EmbeddedClusterOptions, type Times } from "../lib/embedded/cluster.ts";
 import type { TransactionStatus } from "../lib/embedded/cluster_state.ts";
+import { readLog } from "../lib/embedded/read_log.ts";
 import type { Reply } from "../lib/embedded/reply.ts";
 import type { Environment } from "../lib/seams/adapter.ts";
 import type { TopicPartition } from "../lib/seams/broker.ts";
@@ -141,12 +142,12 @@ export class MemoryBroker extends EmbeddedBroker {
   ): ReadRow[] {
     const isCommitted = (options.isolation ?? "read_committed") === "read_committed";
     const rows: ReadRow[] = [];
-    for (const partition of this.cluster.state.topics.get(topic)?.logs.keys() ?? []) {
-      const place = { topic, partition };
-      let from = this.#do("read", this.cluster.bounds(place)).logStart;
+    // What is there is there, whether a reader can reach it now or not: the logs are asked, not the broker.
+    for (const [partition, log] of this.cluster.state.topics.get(topic)?.logs.entries() ?? []) {
+      let from = log.logStart;
       for (;;) {
         const bounds = { from, maxRecords: Infinity, maxBytes: 64 * 1024 * 1024, isCommitted };
-        const slab = this.#do("read", this.cluster.fetch(place, bounds));
+        const slab = readLog(log, { topic, partition }, bounds);
         if (slab === null) break;
         rows.push(...rowsOf(slab));
         from = Number(slab.to);
@@ -226,6 +227,17 @@ export class MemoryBroker extends EmbeddedBroker {
   }
 
   /**
+   * Aborts transactions that are open in a partition and unknown to their coordinators, as `kafka-transactions.sh abort`
+   * does: what a lost control record left holds back readers for ever otherwise.
+   *
+   * @param place Which partition.
+   * @returns How many there were.
+   */
+  abortHanging(place: TopicPartition): number {
+    return this.#do("abort hanging transactions", this.cluster.abortHanging(place, this.times()));
+  }
+
+  /**
    * A partition has no leader: fetching skips it, producing to it is refused (and tried again by clients), transactions
    * that wrote to it cannot complete. The leader that comes back has the next leader epoch.
    *
@@ -234,6 +246,7 @@ export class MemoryBroker extends EmbeddedBroker {
    */
   setLeaderless(place: TopicPartition, isLeaderless: boolean): void {
     this.#do("set leaderless", this.cluster.setLeaderless(place, isLeaderless));
+    if (!isLeaderless) this.tick();
   }
 
   /**
@@ -244,6 +257,7 @@ export class MemoryBroker extends EmbeddedBroker {
    */
   setReplicasShort(place: TopicPartition, isShort: boolean): void {
     this.#do("set replicas", this.cluster.setReplicasShort(place, isShort));
+    if (!isShort) this.tick();
   }
 
   /**

@@ -33,7 +33,10 @@ export function applyChange(state: ClusterState, change: Change): void {
     case "batch-appended":
     case "marker-appended":
     case "log-start-moved":
+    case "log-compacted":
+    case "log-truncated":
     case "log-restored":
+    case "offsets-skipped":
     case "leader-epoch-bumped":
       return applyLog(state, change);
     case "producer-allocated":
@@ -95,8 +98,14 @@ function applyLog(state: ClusterState, change: LogChange): void {
       return;
     case "log-start-moved":
       return log.moveStart(change.logStart);
+    case "log-compacted":
+      return log.compact(change.removed);
+    case "log-truncated":
+      return log.truncate(change.logEnd, change.leaderEpoch);
     case "log-restored":
-      return log.restore(change.nextOffset, change.leaderEpoch);
+      return log.restore(change);
+    case "offsets-skipped":
+      return log.skipTo(change.nextOffset);
     case "leader-epoch-bumped":
       return log.bumpLeaderEpoch(change.leaderEpoch);
   }
@@ -152,11 +161,15 @@ function applyTransaction(state: ClusterState, change: TransactionChange): void 
         isFenced: change.isFenced,
       };
       transaction.status = change.isCommit ? "PrepareCommit" : "PrepareAbort";
+      if (change.producerId !== transaction.producerId) transaction.isExhausted = false;
       transaction.producerId = change.producerId;
       transaction.producerEpoch = change.producerEpoch;
       state.nextProducerId = Math.max(state.nextProducerId, change.producerId + 1);
       return;
     }
+    case "transaction-epochs-exhausted":
+      transactionOf(state, transactionalId).isExhausted = true;
+      return;
     case "transaction-offsets-resolved":
       return applyResolved(state, transactionOf(state, transactionalId), change.groupId);
     case "transaction-completed": {
@@ -180,6 +193,7 @@ function applyInitialized(
     producerEpoch: change.producerEpoch,
     timeoutMs: change.timeoutMs,
     ended: null,
+    isExhausted: false,
     partitions: new Map(),
     groups: new Set(),
     startedMs: null,

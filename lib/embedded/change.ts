@@ -64,6 +64,16 @@ export interface BatchAppended {
   readonly isTransactional: boolean;
   /** The records, stamped, each column dense in an own buffer. */
   readonly records: Records;
+  /** Snapshot only: what compaction left of the batch; absent when it holds all that was appended. */
+  readonly compacted?: CompactedBatch;
+}
+
+/** What compaction left of a batch. */
+export interface CompactedBatch {
+  /** Offset of the last record that was appended. */
+  readonly lastOffset: number;
+  /** Offset of each record that is left, counted from the batch's first offset; ascending. */
+  readonly deltas: readonly number[];
 }
 
 /** A control record ended a transaction on one partition; it takes one offset. */
@@ -96,6 +106,21 @@ export type LogChange =
   | MarkerAppended
   /** Retention, or an operator, gave up everything before `logStart`. */
   | { readonly kind: "log-start-moved"; readonly topic: string; readonly partition: number; readonly logStart: number }
+  /** Compaction took the records of these ranges of offsets; offsets of others stay. */
+  | {
+    readonly kind: "log-compacted";
+    readonly topic: string;
+    readonly partition: number;
+    readonly removed: readonly (readonly [from: number, to: number])[];
+  }
+  /** An unclean election lost everything from `logEnd` on. */
+  | {
+    readonly kind: "log-truncated";
+    readonly topic: string;
+    readonly partition: number;
+    readonly logEnd: number;
+    readonly leaderEpoch: number;
+  }
   /** Snapshot only: an empty log whose next record gets `nextOffset`. */
   | {
     readonly kind: "log-restored";
@@ -103,6 +128,15 @@ export type LogChange =
     readonly partition: number;
     readonly nextOffset: number;
     readonly leaderEpoch: number;
+    /** Leader epochs with the offset at which each began; absent: they are those of the batches. */
+    readonly epochs?: readonly (readonly [epoch: number, startOffset: number])[];
+  }
+  /** Snapshot only: compaction left nothing up to `nextOffset`. */
+  | {
+    readonly kind: "offsets-skipped";
+    readonly topic: string;
+    readonly partition: number;
+    readonly nextOffset: number;
   }
   | {
     readonly kind: "leader-epoch-bumped";
@@ -181,6 +215,8 @@ export type TransactionChange =
     /** See `producerId`. */
     readonly producerEpoch: number;
   }
+  /** The epoch that the id has is the last one of its producer id. */
+  | { readonly kind: "transaction-epochs-exhausted"; readonly transactionalId: string }
   /** The staged offsets of one group became committed, or were dropped. */
   | { readonly kind: "transaction-offsets-resolved"; readonly transactionalId: string; readonly groupId: string }
   /** All markers are written. */

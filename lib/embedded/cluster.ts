@@ -2,25 +2,21 @@ import type { RecordSlab } from "../columns/records.ts";
 import { applyChange } from "./apply_change.ts";
 import type { Change, OffsetEntry, PartitionEntry } from "./change.ts";
 import { ClusterCore } from "./cluster_core.ts";
-import { type ClusterState, findLog, type GroupState, type TransactionStatus } from "./cluster_state.ts";
+import type { ClusterState, GroupState, TransactionStatus } from "./cluster_state.ts";
 import type { EmbeddedClusterOptions, Times } from "./core.ts";
+import { nextDeadlineMs } from "./deadlines.ts";
 import type { GroupFence } from "./group_fence.ts";
 import * as groups from "./group_requests.ts";
-import {
-  compactLog,
-  moveGroupCoordinator,
-  moveTransactionCoordinator,
-  restartCluster,
-  setLeaderless,
-  setReplicasShort,
-  truncateLog,
-} from "./log_requests.ts";
+import { abortHanging, compactLog, truncateLog } from "./log_requests.ts";
 import * as offsets from "./offset_requests.ts";
+import * as operations from "./operations.ts";
 import { type Appended, type ProduceToPartition, produceToPartition } from "./produce_request.ts";
-import { offsetAtTime, readLog, type ReadOptions } from "./read_log.ts";
-import { done, refused, type Reply } from "./reply.ts";
+import type { ReadOptions } from "./read_log.ts";
+import * as reads from "./read_requests.ts";
+import type { Reply } from "./reply.ts";
 import * as topics from "./topic_requests.ts";
 import * as transactions from "./transaction_requests.ts";
+import { checkGroupCoordinator } from "./troubles.ts";
 
 export type { EmbeddedClusterOptions, Times } from "./core.ts";
 
@@ -155,24 +151,29 @@ export class EmbeddedCluster {
     return truncateLog(this.#core, place, offset);
   }
 
+  /** Aborts transactions that are open in a partition and unknown to their coordinators. Returns how many. */
+  abortHanging(place: Place, times: Times): Reply<number> {
+    return abortHanging(this.#core, place, times);
+  }
+
   /** The partition loses its leader, or gets a new one, under the next leader epoch. */
   setLeaderless(place: Place, isLeaderless: boolean): Reply<void> {
-    return setLeaderless(this.#core, place, isLeaderless);
+    return operations.setLeaderless(this.#core, place, isLeaderless);
   }
 
   /** The partition has too few replicas in sync to take records, or enough again. */
   setReplicasShort(place: Place, isShort: boolean): Reply<void> {
-    return setReplicasShort(this.#core, place, isShort);
+    return operations.setReplicasShort(this.#core, place, isShort);
   }
 
   /** The group's coordinator moves: members stay, but all requests to it are refused for `forMs`. */
   moveCoordinator(groupId: string, forMs: number, times: Times): void {
-    moveGroupCoordinator(this.#core, groupId, { untilMs: times.monotonicMs + forMs });
+    operations.moveGroupCoordinator(this.#core, groupId, { untilMs: times.monotonicMs + forMs });
   }
 
   /** The coordinator of a transactional id moves: requests to it are refused for `forMs`. */
   moveTransactionCoordinator(transactionalId: string, forMs: number, times: Times): void {
-    moveTransactionCoordinator(this.#core, transactionalId, { untilMs: times.monotonicMs + forMs });
+    operations.moveTransactionCoordinator(this.#core, transactionalId, { untilMs: times.monotonicMs + forMs });
   }
 
   /** The epoch that a transactional id has now is the last one of its producer id. */
@@ -182,7 +183,7 @@ export class EmbeddedCluster {
 
   /** What a restart of the broker forgets is forgotten: dynamic members, ages of transactions. */
   restart(times: Times): void {
-    restartCluster(this.#core, times);
+    operations.restartCluster(this.#core, times);
   }
 
   /** Appends records to one partition. */
@@ -193,30 +194,21 @@ export class EmbeddedCluster {
   /**
    * Reads one partition.
    *
-   * @returns A slab, or `null` when there is nothing new; `offset-out-of-range` is refused with the log's bounds.
+   * @returns A slab, or `null` when there is nothing new; refused are `offset-out-of-range` with the log's bounds, and
+   * `log-truncated` when the reader was ahead of an unclean election.
    */
   fetch(place: Place, options: ReadOptions): Reply<RecordSlab | null> {
-    const { topic, partition } = place;
-    const log = findLog(this.state, topic, partition);
-    if (log === undefined) return topics.unknownPartition(topic, partition);
-    const { from } = options;
-    if (from >= log.logStart && from <= log.logEnd) return done(readLog(log, place, options));
-    const message = `position ${from} of ${topic}:${partition} is not in [${log.logStart}, ${log.logEnd}]`;
-    const context = { topic, partition, position: from, logStart: log.logStart, logEnd: log.logEnd };
-    return refused("offset-out-of-range", message, context);
+    return reads.fetchPartition(this.#core, place, options);
   }
 
   /** Bounds of a partition's log. */
-  bounds({ topic, partition }: Place): Reply<LogBounds> {
-    const log = findLog(this.state, topic, partition);
-    if (log === undefined) return topics.unknownPartition(topic, partition);
-    return done({ logStart: log.logStart, lastStableOffset: log.lastStableOffset, logEnd: log.logEnd });
+  bounds(place: Place): Reply<LogBounds> {
+    return reads.boundsOf(this.#core, place);
   }
 
   /** First offset whose timestamp is at or after a time, or the log's stable end. */
-  offsetAt({ topic, partition }: Place, atMs: number): Reply<number> {
-    const log = findLog(this.state, topic, partition);
-    return log === undefined ? topics.unknownPartition(topic, partition) : done(offsetAtTime(log, atMs));
+  offsetAt(place: Place, atMs: number): Reply<number> {
+    return reads.offsetAt(this.#core, place, atMs);
   }
 
   /** Gives out an id for an idempotent producer. */
@@ -311,14 +303,16 @@ export class EmbeddedCluster {
     times: Times,
   ): Reply<void> {
     this.#revive(request.fence.groupId, times);
-    return offsets.commitOffsets(this.#core, request);
+    return offsets.commitOffsets(this.#core, request, times);
   }
 
-  /** What a group committed. */
+  /** What a group committed; without `times` whatever its coordinator does. */
   committedOffsets(
     request: { readonly groupId: string; readonly partitions: readonly PartitionEntry[]; readonly isStable: boolean },
+    times?: Times,
   ): Reply<OffsetEntry[]> {
-    return offsets.committedOffsets(this.#core, request);
+    const moved = times === undefined ? null : checkGroupCoordinator(this.#core, request.groupId, times);
+    return moved ?? offsets.committedOffsets(this.#core, request);
   }
 
   /** Overwrites committed offsets of a group without members. */
@@ -327,7 +321,8 @@ export class EmbeddedCluster {
     times: Times,
   ): Reply<void> {
     this.#revive(request.groupId, times);
-    return offsets.overwriteOffsets(this.#core, request.groupId, request.offsets);
+    return checkGroupCoordinator(this.#core, request.groupId, times) ??
+      offsets.overwriteOffsets(this.#core, request.groupId, request.offsets);
   }
 
   /** Deletes, or lets expire, committed offsets of a group without members. */
@@ -347,25 +342,14 @@ export class EmbeddedCluster {
 
   /** Lets timeouts of sessions, rebalances and transactions happen. */
   tick(times: Times): void {
+    operations.endMoves(this.#core, times);
     transactions.tickTransactions(this.#core, times);
     groups.tickGroups(this.#core, times);
   }
 
   /** Monotonic time of the next timeout that {@linkcode tick} would act on; `Infinity` when there is none. */
   nextDeadlineMs(): number {
-    let nextMs = Infinity;
-    for (const { status, startedMs, timeoutMs } of this.state.transactions.values()) {
-      if (status === "Ongoing") nextMs = Math.min(nextMs, (startedMs ?? -Infinity) + timeoutMs);
-      else if (status.startsWith("Prepare") && !this.#core.holdsMarkers) return -Infinity;
-    }
-    for (const group of this.state.groups.values()) {
-      if (!group.isRevived && group.statics.size > 0) return -Infinity;
-      if (group.phase === "preparing") nextMs = Math.min(nextMs, group.rebalanceDeadlineMs);
-      for (const { lastSeenMs, sessionTimeoutMs } of group.members.values()) {
-        nextMs = Math.min(nextMs, lastSeenMs + sessionTimeoutMs);
-      }
-    }
-    return nextMs;
+    return nextDeadlineMs(this.#core);
   }
 
   #revive(groupId: string, times: Times): GroupState | undefined {

@@ -52,6 +52,8 @@ export interface TransactionState {
   timeoutMs: number;
   /** How the last transaction ended; `null` since the last initialization. */
   ended: TransactionEnd | null;
+  /** Whether the present epoch is the last one of the producer id. */
+  isExhausted: boolean;
   /** Partitions that still need a marker. */
   readonly partitions: Map<string, PartitionEntry>;
   /** Groups whose staged offsets are not resolved yet. */

@@ -5,6 +5,7 @@ import type { GroupState, MemberState } from "./cluster_state.ts";
 import type { Core, Times } from "./core.ts";
 import { checkMember, type GroupFence, holderOf } from "./group_fence.ts";
 import { done, refused, type Reply } from "./reply.ts";
+import { checkGroupCoordinator } from "./troubles.ts";
 
 /**
  * Group coordinator, classic protocol with the assignment made here.
@@ -63,6 +64,8 @@ export function reviveGroup(group: GroupState, times: Times): void {
  * fences the older member of that instance.
  */
 export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply<void> {
+  const moved = checkGroupCoordinator(core, request.groupId, times);
+  if (moved !== null) return moved;
   const group = groupOf(core.state, request.groupId);
   reviveGroup(group, times);
   const topics = [...new Set(request.topics)].sort();
@@ -107,7 +110,7 @@ export function syncGroup(
   times: Times,
 ): Reply<SyncResult> {
   const group = core.state.groups.get(fence.groupId);
-  const refusal = checkMember(group, fence);
+  const refusal = checkGroupCoordinator(core, fence.groupId, times) ?? checkMember(group, fence);
   if (refusal !== null) return refusal;
   const member = group!.members.get(fence.memberId)!;
   member.lastSeenMs = times.monotonicMs;
@@ -119,7 +122,7 @@ export function syncGroup(
 /** A sign of life. Tells whether a rebalance wants the member to join again. */
 export function heartbeat(core: Core, fence: GroupFence, times: Times): Reply<"stable" | "rebalance"> {
   const group = core.state.groups.get(fence.groupId);
-  const refusal = checkMember(group, fence);
+  const refusal = checkGroupCoordinator(core, fence.groupId, times) ?? checkMember(group, fence);
   if (refusal !== null) return refusal;
   group!.members.get(fence.memberId)!.lastSeenMs = times.monotonicMs;
   if (group!.generation !== fence.generation) {
@@ -132,7 +135,7 @@ export function heartbeat(core: Core, fence: GroupFence, times: Times): Reply<"s
 /** A member leaves for good; its partitions are free at once. */
 export function leaveGroup(core: Core, fence: Omit<GroupFence, "generation">, times: Times): Reply<void> {
   const group = core.state.groups.get(fence.groupId);
-  const refusal = checkMember(group, fence);
+  const refusal = checkGroupCoordinator(core, fence.groupId, times) ?? checkMember(group, fence);
   if (refusal !== null) return refusal;
   removeMember(core, group!, { memberId: fence.memberId, times });
   return done(undefined);
@@ -168,6 +171,7 @@ export function rebalanceSubscribers(core: Core, topic: string, times: Times): v
 /** Drops members whose session expired and ends rebalances that waited for long enough. */
 export function tickGroups(core: Core, times: Times): void {
   for (const group of core.state.groups.values()) {
+    if (core.troubles.movingGroups.has(group.groupId)) continue;
     reviveGroup(group, times);
     for (const { memberId, lastSeenMs, sessionTimeoutMs } of [...group.members.values()]) {
       if (times.monotonicMs - lastSeenMs >= sessionTimeoutMs) removeMember(core, group, { memberId, times });
@@ -178,14 +182,22 @@ export function tickGroups(core: Core, times: Times): void {
   }
 }
 
+/** A coordinator begins to count anew: sessions and the rebalance under way are as old as its start. */
+export function freshenGroup(group: GroupState, times: Times): void {
+  for (const member of group.members.values()) member.lastSeenMs = times.monotonicMs;
+  if (group.phase === "preparing") group.rebalanceDeadlineMs = times.monotonicMs + longestRebalanceMs(group);
+}
+
 function prepareRebalance(group: GroupState, times: Times): void {
   group.phase = "preparing";
+  for (const member of group.members.values()) member.isJoined = false;
+  group.rebalanceDeadlineMs = times.monotonicMs + longestRebalanceMs(group);
+}
+
+function longestRebalanceMs(group: GroupState): number {
   let longestMs = 0;
-  for (const member of group.members.values()) {
-    member.isJoined = false;
-    longestMs = Math.max(longestMs, member.rebalanceTimeoutMs);
-  }
-  group.rebalanceDeadlineMs = times.monotonicMs + longestMs;
+  for (const { rebalanceTimeoutMs } of group.members.values()) longestMs = Math.max(longestMs, rebalanceTimeoutMs);
+  return longestMs;
 }
 
 function completeIfJoined(core: Core, group: GroupState): void {

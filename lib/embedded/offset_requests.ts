@@ -1,9 +1,10 @@
 import type { OffsetEntry, PartitionEntry } from "./change.ts";
 import { findLog, partitionKey } from "./cluster_state.ts";
-import type { Core } from "./core.ts";
+import type { Core, Times } from "./core.ts";
 import { checkFence, type GroupFence } from "./group_fence.ts";
 import { done, type Refusal, refused, type Reply } from "./reply.ts";
 import { unknownPartition } from "./topic_requests.ts";
+import { checkGroupCoordinator } from "./troubles.ts";
 
 const encoder = new TextEncoder();
 
@@ -26,9 +27,11 @@ export function checkMetadata(core: Core, offsets: readonly OffsetEntry[]): Refu
 export function commitOffsets(
   core: Core,
   request: { readonly fence: GroupFence; readonly offsets: readonly OffsetEntry[] },
+  times: Times,
 ): Reply<void> {
   const { fence, offsets } = request;
-  const refusal = checkFence(core, fence) ?? checkMetadata(core, offsets);
+  const refusal = checkGroupCoordinator(core, fence.groupId, times) ?? checkFence(core, fence) ??
+    checkMetadata(core, offsets);
   if (refusal !== null) return refusal;
   if (offsets.length > 0) core.emit({ kind: "offsets-committed", groupId: fence.groupId, offsets });
   return done(undefined);

@@ -1,50 +1,26 @@
 import { invariant } from "../base/assert.ts";
-import type { Records } from "../columns/records.ts";
 import type { BatchAppended, MarkerAppended } from "./change.ts";
-import { denseByteLength } from "./dense_records.ts";
+import { type EpochStart, LeaderEpochs } from "./leader_epochs.ts";
+import { batchWithout, controlBatch, type LogBatch, type OffsetRanges, recordBatch } from "./log_batch.ts";
 import { PartitionProducers } from "./partition_producers.ts";
+import { truncatedProducers } from "./truncated_producers.ts";
 
 /**
- * Invariants: offsets only grow; `logStart <= lastStableOffset <= logEnd`; batches lie in offset order without overlap;
- * a transactional batch is marked aborted at the moment its abort marker is appended, so a reader below the last stable
- * offset never has to look for markers ahead of it.
+ * Invariants: offsets only grow, but for an unclean election; `logStart <= lastStableOffset <= logEnd`; batches lie in
+ * offset order without overlap, with gaps where compaction took records; a transactional batch is marked aborted at the
+ * moment its abort marker is appended, so a reader below the last stable offset never has to look for markers ahead of it.
  */
-
-/** Bytes that a control record is counted with. */
-const MARKER_BYTES = 78;
-
-/** A batch, or a control record, as it lies in the log. */
-export interface LogBatch {
-  /** Offset of the first record. */
-  readonly baseOffset: number;
-  /** Offset of the last record. */
-  readonly lastOffset: number;
-  /** The records; `null` for a control record. */
-  readonly records: Records | null;
-  /** The control record; `null` for records. */
-  readonly marker: { readonly isCommit: boolean; readonly timestamp: number } | null;
-  /** Leader epoch at the append. */
-  readonly leaderEpoch: number;
-  /** Producer id, or -1. */
-  readonly producerId: number;
-  /** Producer epoch, or -1. */
-  readonly producerEpoch: number;
-  /** First sequence number, or -1. */
-  readonly sequence: number;
-  /** Whether it belongs, or belonged, to a transaction. */
-  readonly isTransactional: boolean;
-  /** Whether its transaction was aborted. */
-  isAborted: boolean;
-  /** Bytes of keys, values and headers. */
-  readonly bytes: number;
-  /** Greatest timestamp of its records, epoch milliseconds. */
-  readonly maxTimestamp: number;
-}
 
 /** The log of one partition, as batches of columns. */
 export class PartitionLog {
   /** What it knows of producers. */
-  readonly producers: PartitionProducers = new PartitionProducers();
+  get producers(): PartitionProducers {
+    return this.#producers;
+  }
+
+  /** Which leader epoch wrote which part of it. */
+  readonly epochs: LeaderEpochs = new LeaderEpochs();
+  #producers = new PartitionProducers();
   #batches: LogBatch[] = [];
   #head = 0;
   #logStart = 0;
@@ -67,7 +43,8 @@ export class PartitionLog {
   get lastStableOffset(): number {
     let stable = this.#logEnd;
     for (const { firstOffset } of this.#open.values()) if (firstOffset < stable) stable = firstOffset;
-    return stable;
+    // An operator may give up records of an open transaction: what is left of it stays undecided.
+    return Math.max(stable, this.#logStart);
   }
 
   /** Leader epoch of the next append. */
@@ -109,59 +86,23 @@ export class PartitionLog {
 
   /** Appends records. */
   append(change: BatchAppended): void {
-    const { records, baseOffset, producerId } = change;
-    invariant(records.count > 0, "a batch holds records");
-    const batch: LogBatch = {
-      baseOffset,
-      lastOffset: baseOffset + records.count - 1,
-      records,
-      marker: null,
-      leaderEpoch: change.leaderEpoch,
-      producerId,
-      producerEpoch: change.producerEpoch,
-      sequence: change.sequence,
-      isTransactional: change.isTransactional,
-      isAborted: false,
-      bytes: denseByteLength(records),
-      maxTimestamp: greatest(records.timestamps),
-    };
+    const batch = recordBatch(change);
+    const { producerId, producerEpoch: epoch, baseOffset, lastOffset } = batch;
     this.#push(batch);
     if (producerId < 0) return;
-    this.producers.remember(producerId, {
-      epoch: change.producerEpoch,
-      sequence: change.sequence,
-      count: records.count,
-      firstOffset: baseOffset,
-    });
-    if (!change.isTransactional) return;
-    const open = this.#open.get(producerId);
-    if (open === undefined) this.#open.set(producerId, { firstOffset: baseOffset, batches: [batch] });
-    else open.batches.push(batch);
-    this.producers.open(producerId, baseOffset);
+    const count = lastOffset + 1 - baseOffset;
+    this.#producers.remember(producerId, { epoch, sequence: batch.sequence, count, firstOffset: baseOffset });
+    if (!batch.isTransactional) return;
+    this.#join(batch);
+    this.#producers.open(producerId, baseOffset);
   }
 
   /** Appends the control record that ends a producer's transaction here. */
   appendMarker(change: MarkerAppended): void {
-    this.#push({
-      baseOffset: change.offset,
-      lastOffset: change.offset,
-      records: null,
-      marker: { isCommit: change.isCommit, timestamp: change.timestamp },
-      leaderEpoch: change.leaderEpoch,
-      producerId: change.producerId,
-      producerEpoch: change.producerEpoch,
-      sequence: -1,
-      isTransactional: true,
-      isAborted: false,
-      bytes: MARKER_BYTES,
-      maxTimestamp: change.timestamp,
-    });
-    const open = this.#open.get(change.producerId);
-    if (open !== undefined) {
-      if (!change.isCommit) { for (const batch of open.batches) batch.isAborted = true; }
-      this.#open.delete(change.producerId);
-    }
-    this.producers.close(change.producerId, change.producerEpoch);
+    const batch = controlBatch(change);
+    this.#push(batch);
+    this.#decide(batch);
+    this.#producers.close(change.producerId, change.producerEpoch);
   }
 
   /** Gives up everything before `logStart`; whole batches are freed. */
@@ -173,6 +114,7 @@ export class PartitionLog {
       this.#batches[this.#head] = undefined as unknown as LogBatch;
       this.#head++;
     }
+    this.epochs.moveStart(logStart);
     if (this.#head > 64 && this.#head * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#head);
       this.#head = 0;
@@ -185,22 +127,92 @@ export class PartitionLog {
     this.#leaderEpoch = leaderEpoch;
   }
 
+  /** Takes the records of some offsets out of the log; the other ones keep theirs. */
+  compact(removed: OffsetRanges): void {
+    const kept: LogBatch[] = [];
+    for (let index = this.#head; index < this.#batches.length; index++) {
+      const before = this.#batches[index]!;
+      const after = batchWithout(before, removed);
+      this.#bytes += (after?.bytes ?? 0) - before.bytes;
+      if (after !== null) kept.push(after);
+    }
+    this.#batches = kept;
+    this.#head = 0;
+  }
+
+  /**
+   * Loses everything from `logEnd` on, to a new leader that never had it. What the lost part decided is undecided again:
+   * a transaction whose marker is lost is open, one whose records are lost never was, a producer goes on after its last
+   * batch that is left.
+   */
+  truncate(logEnd: number, leaderEpoch: number): void {
+    invariant(logEnd >= this.#logStart && logEnd <= this.#logEnd, "a log is cut back inside its bounds");
+    this.bumpLeaderEpoch(leaderEpoch);
+    const held = this.batches();
+    const kept = held.filter(({ lastOffset }) => lastOffset < logEnd);
+    this.#producers = truncatedProducers(this.#producers, held, logEnd);
+    this.epochs.truncate(logEnd);
+    this.#batches = kept;
+    this.#head = 0;
+    this.#logEnd = logEnd;
+    this.#bytes = 0;
+    this.#open.clear();
+    for (const batch of kept) {
+      this.#bytes += batch.bytes;
+      batch.isAborted = false;
+      if (batch.records === null) this.#decide(batch);
+      else if (batch.isTransactional) this.#join(batch);
+    }
+    for (const { producerId, openFrom } of this.#producers.values()) this.#openFrom(producerId, openFrom);
+  }
+
   /** Sets an empty log as a snapshot tells. */
-  restore(nextOffset: number, leaderEpoch: number): void {
+  restore(
+    { nextOffset, leaderEpoch, epochs = [] }: {
+      readonly nextOffset: number;
+      readonly leaderEpoch: number;
+      readonly epochs?: readonly EpochStart[];
+    },
+  ): void {
     invariant(this.#logEnd === 0 && this.batchCount === 0, "only a new log can be restored");
     this.#logStart = nextOffset;
     this.#logEnd = nextOffset;
     this.#leaderEpoch = leaderEpoch;
+    this.epochs.restore(epochs);
+  }
+
+  /** Compaction left nothing up to `nextOffset`. */
+  skipTo(nextOffset: number): void {
+    invariant(nextOffset > this.#logEnd, "offsets are skipped forward");
+    this.#logEnd = nextOffset;
   }
 
   /** Puts back what a snapshot tells of a producer; its batches that are still held were appended before. */
   restoreProducer(
     producer: { producerId: number; epoch: number; batches: [number, number, number][]; openFrom: number | null },
   ): void {
-    this.producers.restore(producer);
-    if (producer.openFrom === null) return;
-    const held = this.#open.get(producer.producerId)?.batches ?? [];
-    this.#open.set(producer.producerId, { firstOffset: producer.openFrom, batches: held });
+    this.#producers.restore(producer);
+    this.#openFrom(producer.producerId, producer.openFrom);
+  }
+
+  #openFrom(producerId: number, firstOffset: number | null): void {
+    if (firstOffset === null) return;
+    this.#open.set(producerId, { firstOffset, batches: this.#open.get(producerId)?.batches ?? [] });
+  }
+
+  /** A batch becomes part of its producer's open transaction. */
+  #join(batch: LogBatch): void {
+    const open = this.#open.get(batch.producerId);
+    if (open === undefined) this.#open.set(batch.producerId, { firstOffset: batch.baseOffset, batches: [batch] });
+    else open.batches.push(batch);
+  }
+
+  /** A control record decides its producer's open transaction. */
+  #decide({ producerId, marker }: LogBatch): void {
+    const open = this.#open.get(producerId);
+    if (open === undefined) return;
+    if (!marker!.isCommit) { for (const batch of open.batches) batch.isAborted = true; }
+    this.#open.delete(producerId);
   }
 
   #push(batch: LogBatch): void {
@@ -208,12 +220,6 @@ export class PartitionLog {
     this.#batches.push(batch);
     this.#bytes += batch.bytes;
     this.#logEnd = batch.lastOffset + 1;
+    this.epochs.note(batch.leaderEpoch, batch.baseOffset);
   }
-}
-
-function greatest(timestamps: Float64Array | null): number {
-  invariant(timestamps !== null, "records in a log are stamped");
-  let max = -Infinity;
-  for (let i = 0; i < timestamps.length; i++) if (timestamps[i]! > max) max = timestamps[i]!;
-  return max;
 }

@@ -6,6 +6,7 @@ import { denseRecords, largestRecord } from "./dense_records.ts";
 import type { PartitionLog } from "./partition_log.ts";
 import { done, type Refusal, refused, type Reply } from "./reply.ts";
 import { retain, unknownPartition } from "./topic_requests.ts";
+import { checkLeader, checkReplicas, checkTransactionCoordinator } from "./troubles.ts";
 
 /** Who produces: an idempotent or a transactional producer and the sequence number of its next record. */
 export interface ProducerIdentity {
@@ -55,8 +56,10 @@ export function produceToPartition(core: Core, request: ProduceToPartition, time
   if (log === undefined) return unknownPartition(topic, partition);
   const count = request.rows === null ? request.records.count : request.rows.length;
   if (count === 0) return done({ firstOffset: log.logEnd, isDuplicate: false });
+  const trouble = checkLeader(core, request) ?? checkReplicas(core, request);
+  if (trouble !== null) return trouble;
   if (producer !== null) {
-    const verdict = judge(core, log, { topic, partition, count, producer });
+    const verdict = judge(core, log, { topic, partition, count, producer, times });
     if (verdict !== null) return verdict;
   }
   const records = denseRecords(request.records, request.rows, times.wallMs);
@@ -89,13 +92,15 @@ interface Judged {
   readonly partition: number;
   readonly count: number;
   readonly producer: ProducerIdentity;
+  readonly times: Times;
 }
 
 /** A refusal, the answer for a repeated batch, or `null` when the batch is to be appended. */
-function judge(core: Core, log: PartitionLog, { topic, partition, count, producer }: Judged): Reply<Appended> | null {
+function judge(core: Core, log: PartitionLog, judged: Judged): Reply<Appended> | null {
+  const { topic, partition, count, producer } = judged;
   const { producerId, producerEpoch, sequence, transactionalId } = producer;
   if (transactionalId !== null) {
-    const refusal = checkTransaction(core, transactionalId, { topic, partition, producer });
+    const refusal = checkTransaction(core, transactionalId, judged);
     if (refusal !== null) return refusal;
   }
   const verdict = log.producers.judge(producerId, { epoch: producerEpoch, sequence, count });
@@ -123,7 +128,7 @@ function judge(core: Core, log: PartitionLog, { topic, partition, count, produce
 function checkTransaction(
   core: Core,
   transactionalId: string,
-  { topic, partition, producer }: { topic: string; partition: number; producer: ProducerIdentity },
+  { topic, partition, producer, times }: Judged,
 ): Refusal | null {
   const checked = checkIdentity(core, { ...producer, transactionalId });
   if (checked.kind === "refused") return checked;
@@ -133,8 +138,9 @@ function checkTransaction(
       transactionalId,
     });
   }
-  if (core.state.transactionVersion === 2) return null;
   if (status === "Ongoing" && partitions.has(partitionKey(topic, partition))) return null;
+  // The partition joins the transaction now: the broker asks the coordinator.
+  if (core.state.transactionVersion === 2) return checkTransactionCoordinator(core, transactionalId, times);
   const message = `partition ${partition} of '${topic}' was not added to the transaction of '${transactionalId}'`;
   return refused("invalid-transaction-state", message, { topic, partition, transactionalId, status });
 }

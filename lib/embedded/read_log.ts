@@ -1,6 +1,7 @@
 import type { RecordSlab } from "../columns/records.ts";
 import { joinSlices, type RecordsSlice } from "./dense_records.ts";
-import type { LogBatch, PartitionLog } from "./partition_log.ts";
+import { type LogBatch, offsetOfRow, rowAtOffset } from "./log_batch.ts";
+import type { PartitionLog } from "./partition_log.ts";
 
 /** A batch of so many records is handed out by itself: one batch needs no copy, and so few reads cost less than that. */
 const SHARED_ROWS = 4_096;
@@ -15,6 +16,8 @@ export interface ReadOptions {
   readonly maxBytes: number;
   /** Whether open and aborted transactions are hidden. */
   readonly isCommitted: boolean;
+  /** Leader epoch under which the record before `from` was read; absent or -1 when it is not known. */
+  readonly lastEpoch?: number;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface ReadOptions {
  * @param log The log; `from` must lie in `[logStart, logEnd]`.
  * @param place Topic and partition, for the slab.
  * @param options Bounds and isolation.
- * @returns A slab, empty when only control or aborted records were passed; `null` when there is nothing new.
+ * @returns A slab, empty when only control records, aborted records or gaps were passed; `null` when there is nothing new.
  */
 export function readLog(
   log: PartitionLog,
@@ -32,57 +35,59 @@ export function readLog(
 ): RecordSlab | null {
   const { from, isCommitted } = options;
   const limit = isCommitted ? log.lastStableOffset : log.logEnd;
+  if (from >= limit) return null;
   const picked = pick(log, limit, options);
-  if (picked.to === from) return null;
   const records = joinSlices(picked.slices);
   return {
     topic: place.topic,
     partition: place.partition,
     records,
-    offsets: offsetsOf(picked.slices, picked.bases, records.count),
+    offsets: offsetsOf(picked.slices, records.count),
     from: BigInt(from),
     to: BigInt(picked.to),
     highWatermark: BigInt(log.logEnd),
     logStart: BigInt(log.logStart),
-    leaderEpoch: picked.leaderEpoch,
+    leaderEpoch: log.epochs.epochAt(picked.to - 1),
   };
 }
 
-interface Picked {
-  readonly slices: RecordsSlice[];
-  readonly bases: number[];
-  to: number;
-  leaderEpoch: number;
+interface BatchSlice extends RecordsSlice {
+  readonly batch: LogBatch;
 }
 
+interface Picked {
+  readonly slices: BatchSlice[];
+  readonly to: number;
+}
+
+/** Batches below `limit`, as far as the bounds allow; what is not there, or not shown, is passed. */
 function pick(log: PartitionLog, limit: number, options: ReadOptions): Picked {
-  const picked: Picked = { slices: [], bases: [], to: options.from, leaderEpoch: -1 };
+  const slices: BatchSlice[] = [];
+  let to = options.from;
   let rowsLeft = Math.max(1, options.maxRecords);
   let bytesLeft = Math.max(1, options.maxBytes);
   for (let index = log.indexOf(options.from); index < log.batchCount; index++) {
     const batch = log.batchAt(index);
     if (batch.baseOffset >= limit) break;
-    const isShown = batch.records !== null && !(options.isCommitted && batch.isAborted);
-    if (isShown) {
-      if (rowsLeft <= 0 || bytesLeft <= 0) break;
-      const first = Math.max(0, picked.to - batch.baseOffset);
-      const taken = rowsThatFit(batch, first, { rowsLeft, bytesLeft });
-      if (taken === 0 && picked.slices.length > 0) break;
-      const last = first + Math.max(1, taken);
-      picked.slices.push({ records: batch.records!, from: first, to: last });
-      picked.bases.push(batch.baseOffset);
-      rowsLeft -= last - first;
-      bytesLeft -= (batch.bytes / batch.records!.count) * (last - first);
-      picked.to = batch.baseOffset + last;
-      picked.leaderEpoch = batch.leaderEpoch;
-      if (last < batch.records!.count) break;
-      if (last - first >= SHARED_ROWS && picked.slices.length === 1) break;
-    } else {
-      picked.to = batch.lastOffset + 1;
-      picked.leaderEpoch = batch.leaderEpoch;
+    const { records } = batch;
+    const first = rowAtOffset(batch, to);
+    const isShown = records !== null && !(options.isCommitted && batch.isAborted) && first < records.count;
+    if (!isShown) {
+      to = batch.lastOffset + 1;
+      continue;
     }
+    if (rowsLeft <= 0 || bytesLeft <= 0) return { slices, to };
+    const taken = rowsThatFit(batch, first, { rowsLeft, bytesLeft });
+    if (taken === 0 && slices.length > 0) return { slices, to };
+    const last = first + Math.max(1, taken);
+    slices.push({ batch, records, from: first, to: last });
+    rowsLeft -= last - first;
+    bytesLeft -= (batch.bytes / records.count) * (last - first);
+    if (last < records.count) return { slices, to: offsetOfRow(batch, last - 1) + 1 };
+    to = batch.lastOffset + 1;
+    if (last - first >= SHARED_ROWS && slices.length === 1) return { slices, to };
   }
-  return picked;
+  return { slices, to: limit };
 }
 
 /** How many rows from `first` on fit, by the mean size of the batch's records. */
@@ -92,13 +97,13 @@ function rowsThatFit(batch: LogBatch, first: number, left: { rowsLeft: number; b
   return rows * meanBytes <= left.bytesLeft ? rows : Math.floor(left.bytesLeft / meanBytes);
 }
 
-function offsetsOf(slices: readonly RecordsSlice[], bases: readonly number[], count: number): Float64Array {
+function offsetsOf(slices: readonly BatchSlice[], count: number): Float64Array {
   const offsets = new Float64Array(count);
   let row = 0;
-  for (let s = 0; s < slices.length; s++) {
-    const { from, to } = slices[s]!;
-    const base = bases[s]!;
-    for (let k = from; k < to; k++) offsets[row++] = base + k;
+  for (const { batch, from, to } of slices) {
+    const { baseOffset, deltas } = batch;
+    if (deltas === null) { for (let k = from; k < to; k++) offsets[row++] = baseOffset + k; }
+    else for (let k = from; k < to; k++) offsets[row++] = baseOffset + deltas[k]!;
   }
   return offsets;
 }
@@ -116,8 +121,8 @@ export function offsetAtTime(log: PartitionLog, atMs: number): number {
     const batch = log.batchAt(index);
     if (batch.records === null || batch.maxTimestamp < atMs) continue;
     const stamps = batch.records.timestamps!;
-    for (let row = Math.max(0, log.logStart - batch.baseOffset); row < stamps.length; row++) {
-      if (stamps[row]! >= atMs) return Math.min(end, batch.baseOffset + row);
+    for (let row = rowAtOffset(batch, log.logStart); row < stamps.length; row++) {
+      if (stamps[row]! >= atMs) return Math.min(end, offsetOfRow(batch, row));
     }
   }
   return end;

@@ -1,6 +1,7 @@
 import { invariant } from "../base/assert.ts";
 import type { Change, OffsetEntry } from "./change.ts";
 import type { ClusterState, GroupState, TopicState, TransactionState } from "./cluster_state.ts";
+import type { LogBatch } from "./log_batch.ts";
 import type { PartitionLog } from "./partition_log.ts";
 
 /** What {@linkcode snapshotChanges} needs of a cluster. */
@@ -40,40 +41,19 @@ function* logChanges(
   place: { readonly topic: string; readonly partition: number },
   log: PartitionLog,
 ): Generator<Change, void, undefined> {
-  const first = log.batchCount === 0 ? log.logEnd : log.batchAt(0).baseOffset;
-  if (first > 0 || log.leaderEpoch > 0) {
-    yield { kind: "log-restored", ...place, nextOffset: first, leaderEpoch: log.leaderEpoch };
+  const firstBatch = log.batchCount === 0 ? log.logEnd : log.batchAt(0).baseOffset;
+  const first = Math.min(log.logStart, firstBatch);
+  const epochs = log.epochs.starts();
+  if (firstBatch > 0 || log.leaderEpoch > 0) {
+    yield { kind: "log-restored", ...place, nextOffset: first, leaderEpoch: log.leaderEpoch, epochs };
   }
+  let nextOffset = first;
   for (const batch of log.batches()) {
-    const { leaderEpoch, producerId, producerEpoch, sequence, isTransactional } = batch;
-    if (batch.records !== null) {
-      const { baseOffset, records } = batch;
-      yield {
-        kind: "batch-appended",
-        ...place,
-        baseOffset,
-        leaderEpoch,
-        producerId,
-        producerEpoch,
-        sequence,
-        isTransactional,
-        records,
-      };
-      continue;
-    }
-    invariant(batch.marker !== null, "a batch holds records or a marker");
-    yield {
-      kind: "marker-appended",
-      ...place,
-      offset: batch.baseOffset,
-      leaderEpoch,
-      producerId,
-      producerEpoch,
-      transactionalId: null,
-      isCommit: batch.marker.isCommit,
-      timestamp: batch.marker.timestamp,
-    };
+    if (batch.baseOffset > nextOffset) yield { kind: "offsets-skipped", ...place, nextOffset: batch.baseOffset };
+    yield batchChange(place, batch);
+    nextOffset = batch.lastOffset + 1;
   }
+  if (log.logEnd > nextOffset) yield { kind: "offsets-skipped", ...place, nextOffset: log.logEnd };
   if (log.logStart > first) yield { kind: "log-start-moved", ...place, logStart: log.logStart };
   for (const { producerId, epoch, batches, openFrom } of log.producers.values()) {
     yield {
@@ -85,6 +65,37 @@ function* logChanges(
       openFrom,
     };
   }
+}
+
+function batchChange(place: { readonly topic: string; readonly partition: number }, batch: LogBatch): Change {
+  const { baseOffset, lastOffset, records, deltas, marker } = batch;
+  const { leaderEpoch, producerId, producerEpoch, sequence, isTransactional } = batch;
+  if (records === null) {
+    invariant(marker !== null, "a batch holds records or a marker");
+    return {
+      kind: "marker-appended",
+      ...place,
+      offset: baseOffset,
+      leaderEpoch,
+      producerId,
+      producerEpoch,
+      transactionalId: null,
+      isCommit: marker.isCommit,
+      timestamp: marker.timestamp,
+    };
+  }
+  return {
+    kind: "batch-appended",
+    ...place,
+    baseOffset,
+    leaderEpoch,
+    producerId,
+    producerEpoch,
+    sequence,
+    isTransactional,
+    records,
+    ...deltas === null ? {} : { compacted: { lastOffset, deltas: [...deltas] } },
+  };
 }
 
 function* transactionChanges(state: ClusterState, transaction: TransactionState): Generator<Change, void, undefined> {
@@ -103,10 +114,12 @@ function* transactionChanges(state: ClusterState, transaction: TransactionState)
     const offsets: OffsetEntry[] = [...state.groups.get(groupId)?.pending.get(transactionalId)?.values() ?? []];
     yield { kind: "transaction-offsets-staged", transactionalId, groupId, offsets };
   }
-  if (ended === null) return;
-  const { isCommit, isFenced, markerEpoch } = ended;
-  yield { kind: "transaction-prepared", transactionalId, isCommit, isFenced, markerEpoch, producerId, producerEpoch };
-  if (status.startsWith("Complete")) yield { kind: "transaction-completed", transactionalId };
+  if (ended !== null) {
+    const { isCommit, isFenced, markerEpoch } = ended;
+    yield { kind: "transaction-prepared", transactionalId, isCommit, isFenced, markerEpoch, producerId, producerEpoch };
+    if (status.startsWith("Complete")) yield { kind: "transaction-completed", transactionalId };
+  }
+  if (transaction.isExhausted) yield { kind: "transaction-epochs-exhausted", transactionalId };
 }
 
 function* groupChanges(group: GroupState): Generator<Change, void, undefined> {

@@ -1,5 +1,5 @@
 import type { Core } from "./core.ts";
-import { findLog } from "./cluster_state.ts";
+import { findLog, partitionKey } from "./cluster_state.ts";
 import { done, type Refusal, refused, type Reply } from "./reply.ts";
 
 const LEGAL_NAME = /^[A-Za-z0-9._-]{1,249}$/;
@@ -37,6 +37,11 @@ export function createTopic(
 /** Deletes a topic, its records and what groups committed for it. */
 export function deleteTopic(core: Core, topic: string): Reply<void> {
   if (!core.state.topics.has(topic)) return refused("unknown-topic", `there is no topic '${topic}'`, { topic });
+  const { leaderless, short } = core.troubles;
+  for (const partition of core.state.topics.get(topic)!.logs.keys()) {
+    leaderless.delete(partitionKey(topic, partition));
+    short.delete(partitionKey(topic, partition));
+  }
   core.emit({ kind: "topic-deleted", topic });
   return done(undefined);
 }

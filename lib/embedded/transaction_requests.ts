@@ -1,11 +1,13 @@
 import { invariant } from "../base/assert.ts";
 import type { OffsetEntry, PartitionEntry } from "./change.ts";
 import { findLog, partitionKey, type TransactionState, type TransactionStatus } from "./cluster_state.ts";
+import { completeTransaction, isCompletable } from "./complete_transaction.ts";
 import type { Core, Times } from "./core.ts";
 import { checkFence, type GroupFence } from "./group_fence.ts";
 import { checkMetadata } from "./offset_requests.ts";
 import { done, type Refusal, refused, type Reply } from "./reply.ts";
 import { unknownPartition } from "./topic_requests.ts";
+import { checkGroupCoordinator, checkTransactionCoordinator } from "./troubles.ts";
 
 /**
  * Transaction coordinator. Protocol generation 1 keeps the epoch for all transactions of a producer, so a delayed end
@@ -62,8 +64,8 @@ function stillEnding(transactionalId: string): Refusal {
 }
 
 /** The identity after the present one: the next epoch, or a new id when epochs are used up. */
-function nextSession(core: Core, { producerId, producerEpoch }: ProducerSession): ProducerSession {
-  return producerEpoch + 1 < PRODUCER_EPOCH_MAX
+function nextSession(core: Core, { producerId, producerEpoch, isExhausted }: TransactionState): ProducerSession {
+  return producerEpoch + 1 < PRODUCER_EPOCH_MAX && !isExhausted
     ? { producerId, producerEpoch: producerEpoch + 1 }
     : { producerId: core.state.nextProducerId, producerEpoch: 0 };
 }
@@ -84,6 +86,8 @@ export function initializeTransactions(
     const message = `a transaction timeout of ${timeoutMs} ms is not in (0, ${core.options.transactionTimeoutMsMax}]`;
     return refused("invalid-transaction-timeout", message, { transactionalId, timeoutMs });
   }
+  const moved = checkTransactionCoordinator(core, transactionalId, times);
+  if (moved !== null) return moved;
   const transaction = core.state.transactions.get(transactionalId);
   if (transaction === undefined) {
     const session = { producerId: core.state.nextProducerId, producerEpoch: 0 };
@@ -103,6 +107,8 @@ export function addTransactionPartitions(
   request: TransactionIdentity & { readonly partitions: readonly PartitionEntry[] },
   times: Times,
 ): Reply<void> {
+  const moved = checkTransactionCoordinator(core, request.transactionalId, times);
+  if (moved !== null) return moved;
   const checked = checkIdentity(core, request);
   if (checked.kind === "refused") return checked;
   if (checked.value.status.startsWith("Prepare")) return stillEnding(request.transactionalId);
@@ -141,6 +147,9 @@ export function stageOffsets(
   times: Times,
 ): Reply<void> {
   const { transactionalId, fence, offsets } = request;
+  const moved = checkTransactionCoordinator(core, transactionalId, times) ??
+    checkGroupCoordinator(core, fence.groupId, times);
+  if (moved !== null) return moved;
   const checked = checkIdentity(core, request);
   if (checked.kind === "refused") return checked;
   if (checked.value.status.startsWith("Prepare")) return stillEnding(transactionalId);
@@ -162,6 +171,8 @@ export function endTransaction(
   times: Times,
 ): Reply<ProducerSession> {
   const { transactionalId, isCommit } = request;
+  const moved = checkTransactionCoordinator(core, transactionalId, times);
+  if (moved !== null) return moved;
   const repeated = answerRepeated(core, request);
   if (repeated !== null) return repeated;
   const checked = checkIdentity(core, request);
@@ -186,7 +197,7 @@ export function endTransaction(
     producerId,
     producerEpoch,
   });
-  if (!core.holdsMarkers) completeTransaction(core, transaction, times);
+  completeTransaction(core, transaction, times);
   return done({ producerId, producerEpoch });
 }
 
@@ -215,33 +226,7 @@ export function abortFenced(core: Core, transaction: TransactionState, times: Ti
     markerEpoch: transaction.producerEpoch + 1,
     ...session,
   });
-  if (!core.holdsMarkers) completeTransaction(core, transaction, times);
-}
-
-/** Writes the markers that are still missing, resolves staged offsets, and completes. */
-export function completeTransaction(core: Core, transaction: TransactionState, times: Times): void {
-  const { transactionalId, ended } = transaction;
-  invariant(ended !== null && transaction.status.startsWith("Prepare"), "only a decided transaction is completed");
-  for (const [topic, partition] of [...transaction.partitions.values()]) {
-    const log = findLog(core.state, topic, partition);
-    invariant(log !== undefined, "partitions of a deleted topic leave their transactions");
-    core.emit({
-      kind: "marker-appended",
-      topic,
-      partition,
-      offset: log.logEnd,
-      leaderEpoch: log.leaderEpoch,
-      producerId: ended.producerId,
-      producerEpoch: ended.markerEpoch,
-      transactionalId,
-      isCommit: ended.isCommit,
-      timestamp: times.wallMs,
-    });
-  }
-  for (const groupId of [...transaction.groups]) {
-    core.emit({ kind: "transaction-offsets-resolved", transactionalId, groupId });
-  }
-  core.emit({ kind: "transaction-completed", transactionalId });
+  completeTransaction(core, transaction, times);
 }
 
 /** Forgets a transactional id that has no open transaction: its state is Dead, its producer unknown. */
@@ -264,11 +249,12 @@ export function transactionStatus(core: Core, transactionalId: string): Transact
 /** Aborts transactions that are open for too long and completes decided ones. */
 export function tickTransactions(core: Core, times: Times): void {
   for (const transaction of core.state.transactions.values()) {
+    if (core.troubles.movingTransactions.has(transaction.transactionalId)) continue;
     if (transaction.status === "Ongoing") {
       // After a restart the age is not known: the bound starts again.
       transaction.startedMs ??= times.monotonicMs;
       if (times.monotonicMs - transaction.startedMs >= transaction.timeoutMs) abortFenced(core, transaction, times);
-    } else if (transaction.status.startsWith("Prepare") && !core.holdsMarkers) {
+    } else if (isCompletable(core, transaction)) {
       completeTransaction(core, transaction, times);
     }
   }
@@ -279,5 +265,6 @@ export function exhaustEpochs(core: Core, transactionalId: string): Reply<void> 
   if (transactionStatus(core, transactionalId) === "Dead") {
     return refused("unknown-producer", `transactional id '${transactionalId}' is not initialized`, { transactionalId });
   }
-  return refused("not-modelled", "used up epochs are not modelled yet", { transactionalId });
+  core.emit({ kind: "transaction-epochs-exhausted", transactionalId });
+  return done(undefined);
 }
