@@ -114,7 +114,7 @@ export class VirtualProcess implements SimProcess {
       run: {
         broker: watched,
         state: mortal(new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced }), life),
-        checkpoints: mortal(blobs.handle({ name: `process-${this.number}` }), life),
+        checkpoints: mortal(blobs.handle({ who: `process-${this.number}` }), life),
         ...(options.isStatic ? { instanceId: `instance-${this.number}` } : {}),
       },
     });

@@ -199,7 +199,8 @@ export class SimWorld implements FaultWorld {
     const process = this.#process(number);
     if (!process.isAlive) return;
     process.crash();
-    process.disk = process.disk.crash(this.#crashRandom.uint32());
+    const draw = this.#crashRandom.uint32();
+    process.disk = process.disk.crash(draw, { of: draw % 2 === 0 ? "process" : "machine" });
     if (options.node === "new") process.moveToNewNode();
     if (options.restartAfterMs !== null) this.after(options.restartAfterMs, () => this.start(number));
   }
@@ -337,6 +338,7 @@ export class SimWorld implements FaultWorld {
 
   #newProcess(number: number): VirtualProcess {
     const { options, scheduler, network, broker, blobs, job } = this;
+    const clock = { nowMs: () => scheduler.nowMs };
     return new VirtualProcess(number, {
       options,
       scheduler,
@@ -345,7 +347,7 @@ export class SimWorld implements FaultWorld {
       blobs,
       createApp: () => job.createApp(),
       newDisk: (name) => {
-        const disk = new SimDisk({ root: name });
+        const disk = new SimDisk(clock, { root: name });
         disk.onFired(({ fault, what }) => this.fire(fault, what));
         return disk;
       },
@@ -379,8 +381,8 @@ export class SimWorld implements FaultWorld {
     for (const checker of this.#checkers) checker.process?.(process, what, error);
     if (what !== "failed") return;
     this.after(RESTART_MS, () => {
-      // The disk is that of a process which ended, not of a machine that went down.
-      process.disk = process.disk.crash(this.#crashRandom.uint32());
+      // The process has ended, the machine has not.
+      process.disk = process.disk.crash(this.#crashRandom.uint32(), { of: "process" });
       this.start(process.number);
     });
   }

@@ -1,0 +1,172 @@
+/** `deno task sim`: runs seeds, prints what failed and how to see it again. */
+import { parseArgs } from "node:util";
+import type { Profile } from "./contracts.ts";
+import { parseFaultPlan } from "./fault_plan.ts";
+import { failureFile, failureText } from "./report.ts";
+import { effortText, RunTotals } from "./run_summary.ts";
+import { runSeed, type SeedRun, shrinkSeed } from "./seed_run.ts";
+import { runSlices, type SeedSlice } from "./seed_slices.ts";
+
+const USAGE = `Usage:
+  deno task sim --seed N [--profile small|standard|soak] [--trace] [--until STEP] [--faults FILE]
+  deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json]`;
+
+interface Arguments {
+  readonly from: number;
+  readonly to: number;
+  readonly profile: Profile;
+  readonly jobs: number;
+  readonly isTraced: boolean;
+  readonly isSummary: boolean;
+  readonly isJson: boolean;
+  readonly stopsAtFirst: boolean;
+  readonly untilStep: number | undefined;
+  readonly faults: string | undefined;
+}
+
+function fail(problem: string): never {
+  console.error(`${problem}\n${USAGE}`);
+  Deno.exit(2);
+}
+
+function integer(text: string | undefined, name: string): number {
+  const value = Number(text);
+  if (text === undefined || !Number.isSafeInteger(value) || value < 0) {
+    fail(`Cannot read --${name} as it must be an integer >= 0: current value is '${text}'`);
+  }
+  return value;
+}
+
+function readArguments(args: string[]): Arguments {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seed: { type: "string" },
+      seeds: { type: "string" },
+      profile: { type: "string", default: "small" },
+      jobs: { type: "string", default: "1" },
+      trace: { type: "boolean", default: false },
+      until: { type: "string" },
+      faults: { type: "string" },
+      json: { type: "boolean", default: false },
+      summary: { type: "boolean", default: false },
+      "stop-at-first": { type: "boolean", default: false },
+    },
+  });
+  const { profile } = values;
+  if (profile !== "small" && profile !== "standard" && profile !== "soak") {
+    fail(`Cannot read --profile as it must be small, standard or soak: current value is '${profile}'`);
+  }
+  if ((values.seed === undefined) === (values.seeds === undefined)) fail("One of --seed and --seeds is needed");
+  const range = values.seeds?.match(/^(\d+)\.\.(\d+)$/);
+  if (values.seeds !== undefined && range === null) {
+    fail(`Cannot read --seeds as it must be A..B: current value is '${values.seeds}'`);
+  }
+  return {
+    from: integer(values.seed ?? range?.[1], "seed"),
+    to: integer(values.seed ?? range?.[2], "seed"),
+    profile,
+    jobs: Math.max(1, integer(values.jobs, "jobs")),
+    isTraced: values.trace,
+    isSummary: values.summary,
+    isJson: values.json,
+    stopsAtFirst: values["stop-at-first"],
+    untilStep: values.until === undefined ? undefined : integer(values.until, "until"),
+    faults: values.faults,
+  };
+}
+
+/** The commit that is checked out, for reports. */
+function commit(): string {
+  try {
+    const { stdout } = new Deno.Command("git", { args: ["rev-parse", "--short", "HEAD"], stderr: "null" }).outputSync();
+    return new TextDecoder().decode(stdout).trim() || "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Says all about a failing seed; the whole of it goes to a file. */
+async function explain(run: SeedRun, isShrunk: boolean): Promise<void> {
+  const { seed, profile } = run.options;
+  const { invariant, message, step } = run.violation!;
+  const failure = {
+    seed,
+    commit: commit(),
+    step,
+    invariant,
+    message,
+    options: run.options,
+    traceTail: run.traceTail,
+    plan: run.plan,
+    shrunk: isShrunk ? await shrinkSeed(run) : undefined,
+    command: `deno task sim --seed ${seed} --profile ${profile} --trace`,
+  };
+  console.log(failureText(failure));
+  try {
+    Deno.mkdirSync(".turbine/sim", { recursive: true });
+    Deno.writeTextFileSync(`.turbine/sim/${profile}-${seed}.txt`, failureFile(failure));
+    console.log(`The whole of it is in .turbine/sim/${profile}-${seed}.txt`);
+  } catch {
+    // Without the permission to write there is no file.
+  }
+}
+
+async function runHere(args: Arguments): Promise<RunTotals> {
+  const { from, to, profile, untilStep } = args;
+  const totals = new RunTotals();
+  const plan = args.faults === undefined ? undefined : parseFaultPlan(Deno.readTextFileSync(args.faults));
+  for (let seed = from; seed <= to; seed++) {
+    const startMs = performance.now();
+    const run = await runSeed(seed, profile, {
+      ...(plan === undefined ? {} : { plan }),
+      ...(untilStep === undefined ? {} : { untilStep }),
+      ...(args.isTraced ? { print: (line: string) => console.log(line) } : {}),
+    });
+    totals.add(run, performance.now() - startMs);
+    if (from === to && !args.isSummary && !args.isJson) {
+      console.log(
+        `seed ${seed} ${profile}: ${run.options.job} ${run.options.guarantee}, trace ${run.traceHash}, ` +
+          `${run.plan.length} faults planned`,
+      );
+    }
+    if (run.violation === undefined || args.isSummary) continue;
+    if (args.isJson) console.log(JSON.stringify({ ...run.violation, seed }));
+    else await explain(run, plan === undefined && !args.isTraced);
+    if (args.stopsAtFirst) break;
+  }
+  return totals;
+}
+
+/** Seeds of a child at a time: enough to be worth its start, few enough to share well. */
+const SLICE = { small: 100, standard: 10, soak: 1 } as const;
+
+function* slicesOf({ from, to, profile }: Arguments): Generator<SeedSlice> {
+  for (let first = from; first <= to; first += SLICE[profile]) {
+    yield { from: first, to: Math.min(to, first + SLICE[profile] - 1), profile };
+  }
+}
+
+async function runChildren(args: Arguments): Promise<RunTotals> {
+  const totals = new RunTotals();
+  await runSlices(slicesOf(args), args, (summary) => totals.merge(summary));
+  for (const { seed } of totals.summary().failed.slice(0, 3)) {
+    if (!args.isJson) await explain(await runSeed(seed, args.profile), true);
+  }
+  return totals;
+}
+
+if (import.meta.main) {
+  const args = readArguments(Deno.args);
+  const totals = args.jobs > 1 && args.from < args.to ? await runChildren(args) : await runHere(args);
+  const summary = totals.summary();
+  if (args.isSummary) console.log(JSON.stringify(summary));
+  else {
+    if (!args.isJson) {
+      for (const { seed, invariant, message } of summary.failed) console.log(`seed ${seed}: ${invariant} ${message}`);
+      console.log(effortText(summary));
+    }
+    console.log(`${summary.passed} passed, ${summary.failed.length} failed`);
+  }
+  if (summary.failed.length > 0 && !args.isSummary) Deno.exit(1);
+}
