@@ -101,9 +101,8 @@ export const COMMIT_ORDER_MUTANTS: readonly Mutant[] = [
     sentence: "An offset commit that was refused does not matter: the next one covers it",
     file: PROTOCOL,
     find: `if (outcome.kind !== "applied") return this.#effectFailed(kind as CommitEffect, outcome);`,
-    replace: `if (outcome.kind !== "applied" && kind !== "commit-offsets") {
-      return this.#effectFailed(kind as CommitEffect, outcome);
-    }`,
+    replace: `if (outcome.kind !== "applied" && kind === "commit-offsets") return this.#advance();
+    if (outcome.kind !== "applied") return this.#effectFailed(kind as CommitEffect, outcome);`,
     breaks: ["I-12", "I-06"],
     guarantee: "at-least-once",
     needs: "an offset commit that is refused or gets no reply",
