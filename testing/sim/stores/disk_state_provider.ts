@@ -19,7 +19,7 @@ export interface DiskStateOptions {
    * @default {true}
    */
   readonly syncEveryApply?: boolean;
-  /** A log that is shorter is never rewritten, in bytes. @default {65_536} */
+  /** A log that is shorter is never rewritten, in bytes. @default {262_144} */
   readonly rewriteBytesMin?: number;
 }
 
@@ -48,7 +48,7 @@ export class DiskStateProvider implements StateStoreProvider {
       directory = "state",
       holder = "a task of this process",
       syncEveryApply = true,
-      rewriteBytesMin = 65_536,
+      rewriteBytesMin = 262_144,
     } = options;
     if (!Number.isSafeInteger(rewriteBytesMin) || rewriteBytesMin < 1) {
       throw new RangeError(

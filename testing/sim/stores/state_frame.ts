@@ -1,13 +1,14 @@
 import { crc32 } from "node:zlib";
 import { copyBytes } from "../../../lib/columns/spans.ts";
+import type { ByteSpans } from "../../../lib/columns/records.ts";
 import type { StatePage } from "../../../lib/seams/state_store.ts";
 
 /**
  * A frame of a log of state: one atomic write. Layout, little-endian: magic u32, kind u32, generation u32, position u64,
  * synced u64, body length u32, checksum (CRC-32) of the body u32, checksum of the header up to here u32; body.
  *
- * Body of a write: number of rows u32, length of the position u32, position, then for each row length of the key u32,
- * length of the value i32 (-1: deletion), key, value. A mark has no body.
+ * Body of a write: number of rows u32, length of the position u32, length of each key u32, length of each value i32 (-1:
+ * deletion), position, all keys, all values. A mark has no body.
  */
 export interface StateFrame {
   /** What it holds: rows that are loaded, rows with their position, or nothing but its place. */
@@ -66,12 +67,14 @@ export class StateFrameWriter {
     this.#fit(HEADER_BYTES + bodyLength);
     this.#view.setUint32(HEADER_BYTES, page.count, true);
     this.#view.setUint32(HEADER_BYTES + 4, position?.length ?? 0, true);
-    let at = HEADER_BYTES + BODY_HEAD_BYTES;
+    let at = this.#writeLengths(page.keys, page.count, HEADER_BYTES + BODY_HEAD_BYTES);
+    at = this.#writeLengths(page.values, page.count, at);
     if (position !== undefined) {
       this.#bytes.set(position, at);
       at += position.length;
     }
-    this.#writeRows(page, at);
+    at = copyRows(page.keys, page.count, { target: this.#bytes, at });
+    copyRows(page.values, page.count, { target: this.#bytes, at });
     return this.#finish(position === undefined ? "load" : "apply", place, bodyLength);
   }
 
@@ -80,19 +83,13 @@ export class StateFrameWriter {
     return this.#finish("mark", place, 0);
   }
 
-  #writeRows({ count, keys, values }: StatePage, from: number): void {
-    const bytes = this.#bytes;
+  #writeLengths({ starts, ends }: ByteSpans, count: number, from: number): number {
     const view = this.#view;
-    let at = from;
     for (let row = 0; row < count; row++) {
-      const keyStart = keys.starts[row]!;
-      const keyEnd = keys.ends[row]!;
-      const start = values.starts[row]!;
-      view.setUint32(at, keyEnd - keyStart, true);
-      view.setInt32(at + 4, start < 0 ? -1 : values.ends[row]! - start, true);
-      at = copyBytes(keys.bytes, keyStart, keyEnd, bytes, at + ROW_HEAD_BYTES);
-      if (start >= 0) at = copyBytes(values.bytes, start, values.ends[row]!, bytes, at);
+      const start = starts[row]!;
+      view.setInt32(from + 4 * row, start < 0 ? -1 : ends[row]! - start, true);
     }
+    return from + 4 * count;
   }
 
   #finish(kind: StateFrameKind, place: StateFramePlace, bodyLength: number): Uint8Array {
@@ -159,20 +156,35 @@ export function readStateWrite(
   const count = view.getUint32(frame.at + HEADER_BYTES, true);
   const positionLength = view.getUint32(frame.at + HEADER_BYTES + 4, true);
   let at = frame.at + HEADER_BYTES + BODY_HEAD_BYTES;
-  const position = bytes.subarray(at, at + positionLength);
-  at += positionLength;
+  const positionAt = at + ROW_HEAD_BYTES * count;
+  const position = bytes.subarray(positionAt, positionAt + positionLength);
   const keys = { bytes, starts: new Int32Array(count), ends: new Int32Array(count) };
   const values = { bytes, starts: new Int32Array(count), ends: new Int32Array(count) };
-  for (let row = 0; row < count; row++) {
-    const keyEnd = at + ROW_HEAD_BYTES + view.getUint32(at, true);
-    const valueLength = view.getInt32(at + 4, true);
-    keys.starts[row] = at + ROW_HEAD_BYTES;
-    keys.ends[row] = keyEnd;
-    values.starts[row] = valueLength < 0 ? -1 : keyEnd;
-    values.ends[row] = valueLength < 0 ? -1 : keyEnd + valueLength;
-    at = keyEnd + Math.max(0, valueLength);
+  let end = positionAt + positionLength;
+  for (const spans of [keys, values]) {
+    for (let row = 0; row < count; row++, at += 4) {
+      const length = view.getInt32(at, true);
+      spans.starts[row] = length < 0 ? -1 : end;
+      end += Math.max(0, length);
+      spans.ends[row] = length < 0 ? -1 : end;
+    }
   }
   return { page: { count, keys, values }, position };
+}
+
+/** Copies the bytes of rows one behind the other; rows that are neighbours already are copied at once. */
+function copyRows(spans: ByteSpans, count: number, to: { target: Uint8Array; at: number }): number {
+  const { bytes, starts, ends } = spans;
+  let { at } = to;
+  for (let row = 0; row < count;) {
+    const start = starts[row]!;
+    let end = ends[row]!;
+    row++;
+    if (start < 0) continue;
+    while (row < count && starts[row] === end) end = ends[row++]!;
+    at = copyBytes(bytes, start, end, to.target, at);
+  }
+  return at;
 }
 
 function readHeader({ bytes, generation }: StateFrames, at: number): StateFrame | undefined {
