@@ -4,6 +4,7 @@ import type { ClientCall } from "../../lib/adapters/embedded/client_calls.ts";
 import type { RunningApp } from "../../lib/app/running_app.ts";
 import type { Turbine } from "../../lib/app/turbine.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../lib/seams/observer.ts";
+import type { StateStoreKey } from "../../lib/seams/state_store.ts";
 import type { MemoryBroker } from "../memory_broker.ts";
 import type { RecordRow } from "../record_rows.ts";
 import type { SeededRandom } from "../seeded_random.ts";
@@ -164,6 +165,22 @@ export interface SeamCall {
   readonly error?: unknown;
 }
 
+/** A call of a local state store, at the moment at which it has taken effect or failed. */
+export interface StateCall {
+  /** Whose store it is. */
+  readonly process: SimProcess;
+  /** Incarnation of the process that called. */
+  readonly incarnation: number;
+  /** Which store. */
+  readonly key: StateStoreKey;
+  /** What was done. Reads and snapshots are not told. */
+  readonly method: "open" | "readPosition" | "apply" | "load" | "close" | "destroy";
+  /** Position that was written or found; `undefined` for none. */
+  readonly position?: Uint8Array | undefined;
+  /** What it was rejected with. */
+  readonly error?: unknown;
+}
+
 /** A fault that has struck. */
 export interface FiredFault {
   /** As planned. */
@@ -219,6 +236,8 @@ export interface Checker {
   call?(event: CallEvent): void;
   /** A handle of the broker seam was called, or answered. */
   seam?(call: SeamCall): void;
+  /** A local state store was opened, written or closed. */
+  state?(call: StateCall): void;
   /** A process crashed, stood still, went on, was started, stopped in good order, or ended by itself with an error. */
   process?(
     process: SimProcess,
