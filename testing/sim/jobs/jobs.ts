@@ -1,8 +1,16 @@
 import type { SimJob, SimOptions } from "../contracts.ts";
+import { poison } from "./poison.ts";
+import { stateless } from "./stateless.ts";
+import { tables } from "./tables.ts";
 import { tally } from "./tally.ts";
 
 /** The jobs that the simulator runs by itself, by name: each factory makes a job for one run. */
-export const jobs: Readonly<Record<string, (options: SimOptions) => SimJob>> = { tally };
+export const jobs: Readonly<Record<string, (options: SimOptions) => SimJob>> = {
+  tally,
+  tables,
+  stateless,
+  poison,
+};
 
 /**
  * The job that was drawn.

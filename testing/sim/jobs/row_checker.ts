@@ -33,7 +33,7 @@ export interface RowCheckerOptions {
 interface Expected {
   readonly offset: number;
   readonly row: JsonRow;
-  readonly key: string;
+  readonly key: string | undefined;
   /** The row of the same key before it. */
   readonly before: Expected | undefined;
   /** How often it is in the input: once, unless the input has it twice. */
@@ -115,10 +115,10 @@ export class RowChecker implements Checker {
         twin.times += 1;
         continue;
       }
-      const before = known.lastOfKey.get(key);
+      const before = key === undefined ? undefined : known.lastOfKey.get(key);
       const expected = { offset: record.offset, row, key, before, times: 1, seen: 0 };
       known.byPlace.set(place, expected);
-      known.lastOfKey.set(key, expected);
+      if (key !== undefined) known.lastOfKey.set(key, expected);
       known.rows.push(expected);
     }
   }

@@ -12,8 +12,8 @@ export type Verdict =
     readonly place: number;
     /** The row. */
     readonly row: JsonRow;
-    /** Rows of one key come out in input order. */
-    readonly key: string;
+    /** Rows of one key come out in input order. @default {no order is asked for} */
+    readonly key?: string;
   }
   /** Nothing comes out. */
   | { readonly kind: "nothing" }
