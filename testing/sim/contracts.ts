@@ -165,7 +165,7 @@ export interface SeamCall {
   readonly error?: unknown;
 }
 
-/** A call of a local state store, at the moment at which it has taken effect or failed. */
+/** A call of a local state store: when it is made, and when it has taken effect or failed. */
 export interface StateCall {
   /** Whose store it is. */
   readonly process: SimProcess;
@@ -175,6 +175,8 @@ export interface StateCall {
   readonly key: StateStoreKey;
   /** What was done. Reads and snapshots are not told. */
   readonly method: "open" | "readPosition" | "apply" | "load" | "close" | "destroy";
+  /** Before the call, or after it. */
+  readonly phase: "called" | "settled";
   /** Position that was written or found; `undefined` for none. */
   readonly position?: Uint8Array | undefined;
   /** What it was rejected with. */

@@ -7,7 +7,7 @@ import { randomId } from "../../lib/seams/random.ts";
 import type { MemoryBroker } from "../memory_broker.ts";
 import { Life, mortal } from "../mortal.ts";
 import { SeededRandom } from "../seeded_random.ts";
-import type { SeamCall, SimOptions, SimProcess } from "./contracts.ts";
+import type { SeamCall, SimOptions, SimProcess, StateCall } from "./contracts.ts";
 import { type HandlerStrike, withHandlerStrikes } from "./handler_strikes.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -16,6 +16,7 @@ import { DiskStateProvider } from "./stores/disk_state_provider.ts";
 import type { SimBlobStore } from "./stores/sim_blob_store.ts";
 import { SimDisk } from "./stores/sim_disk.ts";
 import { watchBroker } from "./watched_broker.ts";
+import { watchState } from "./watched_state.ts";
 
 /** What a process is told of its world, and tells it. */
 export interface ProcessParts {
@@ -39,6 +40,8 @@ export interface ProcessParts {
   readonly log: (process: VirtualProcess, level: LogLevel, message: string, detail: StepDetail) => void;
   /** Told of calls of the broker seam. */
   readonly seam: (call: SeamCall) => void;
+  /** Told of calls of local state stores. */
+  readonly state: (call: StateCall) => void;
   /** Told of what becomes of the process. */
   readonly tell: (process: VirtualProcess, what: ProcessNews, error?: Error) => void;
 }
@@ -108,12 +111,13 @@ export class VirtualProcess implements SimProcess {
     const watched = watchBroker(connection, (call) => {
       if (!life.isDead) this.#parts.seam({ ...call, process: this, incarnation });
     });
+    const stores = new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced });
     const app = await this.#parts.createApp();
     const resolved = resolveOptions(app.name, {
       constructorOptions: app.definition().options as TurbineOptions,
       run: {
         broker: watched,
-        state: mortal(new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced }), life),
+        state: mortal(watchState(stores, (call) => this.#parts.state({ ...call, process: this, incarnation })), life),
         checkpoints: mortal(blobs.handle({ who: `process-${this.number}` }), life),
         ...(options.isStatic ? { instanceId: `instance-${this.number}` } : {}),
       },

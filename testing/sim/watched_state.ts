@@ -13,7 +13,7 @@ import type { StateCall } from "./contracts.ts";
 /** A call as the wrappers tell it; the world adds which process it is of. */
 export type WatchedStateCall = Omit<StateCall, "process" | "incarnation">;
 
-/** Is told of each call when it has taken effect or failed. Must not throw. */
+/** Is told of each call when it is made, and when it has taken effect or failed. Must not throw. */
 export type TellState = (call: WatchedStateCall) => void;
 
 /**
@@ -28,13 +28,19 @@ export function watchState(provider: StateStoreProvider, tell: TellState): State
   return new WatchedProvider(provider, tell);
 }
 
-async function told<T>(tell: TellState, call: WatchedStateCall, run: () => Promise<T>): Promise<T> {
+async function told<T>(
+  tell: TellState,
+  call: Omit<WatchedStateCall, "phase" | "error">,
+  run: () => Promise<T>,
+): Promise<T> {
+  tell({ ...call, phase: "called" });
+  const settled = { ...call, phase: "settled" } as const;
   try {
     const value = await run();
-    tell(call.method === "readPosition" ? { ...call, position: value as Uint8Array | undefined } : call);
+    tell(call.method === "readPosition" ? { ...settled, position: value as Uint8Array | undefined } : settled);
     return value;
   } catch (error) {
-    tell({ ...call, error });
+    tell({ ...settled, error });
     throw error;
   }
 }

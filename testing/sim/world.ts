@@ -11,6 +11,7 @@ import type {
   SimJob,
   SimOptions,
   SimProcess,
+  StateCall,
 } from "./contracts.ts";
 import type { CallStrike, FaultWorld, FaultyClock, HandlerFault } from "./fault_world.ts";
 import type { PlannedFault } from "./fault_kinds.ts";
@@ -358,6 +359,9 @@ export class SimWorld implements FaultWorld {
       },
       seam: (call: SeamCall) => {
         for (const checker of this.#checkers) checker.seam?.(call);
+      },
+      state: (call: StateCall) => {
+        for (const checker of this.#checkers) checker.state?.(call);
       },
       tell: (process, what, error) => this.#told(process, what, error),
     });
