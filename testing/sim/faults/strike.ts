@@ -151,10 +151,16 @@ export class Strike {
 
   /** A transactional id of the job, preferably one with an open transaction. */
   get transactionalId(): string | undefined {
-    const all = [...this.world.broker.cluster.state.transactions.values()]
-      .filter(({ transactionalId }) => !transactionalId.startsWith(FOREIGN));
+    const all = [...this.world.broker.cluster.state.transactions.values()].filter(({ transactionalId }) =>
+      this.world.groupIds.some((groupId) => transactionalId.startsWith(`${groupId}.`))
+    );
     const open = all.filter(({ status }) => status === "Ongoing");
     return this.pick("transaction", open.length > 0 ? open : all)?.transactionalId;
+  }
+
+  /** Groups of the job that read a topic. @param topic Which. */
+  readersOf(topic: string): string[] {
+    return this.world.groupIds.filter((_, at) => this.world.inputTopics[at] === topic);
   }
 }
 

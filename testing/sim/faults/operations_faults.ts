@@ -1,0 +1,141 @@
+import { type CheckpointManifest, MANIFEST_FORMAT_VERSION } from "../../../lib/core/checkpoint_manifest.ts";
+import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
+import { decodeManifest, encodeManifest } from "../../../lib/core/manifest_codec.ts";
+import { growTopic, resetGrown } from "./broker_faults.ts";
+import { checkpointNames, committedOf, deleteObject, resetToLogStart, setOffsets, whileDown } from "./operator.ts";
+import type { Injectors, Place, Strike } from "./strike.ts";
+
+/** A manifest of a checkpoint, newest of its owner. */
+interface Found {
+  readonly name: string;
+  readonly names: CheckpointNames;
+  readonly manifest: CheckpointManifest;
+}
+
+/** Attempts of an owner do not come that far: a planted manifest takes no name that is needed. */
+const PLANTED_SEQUENCE = 900_000_000;
+/** A fault that needs a checkpoint looks for one so often. */
+const LOOKS_MAX = 20;
+const LOOK_MS = 1_000;
+
+/** Intact manifests, newest last in each task. */
+function manifests(strike: Strike): Found[] {
+  const { world } = strike;
+  const found: Found[] = [];
+  for (const groupId of world.groupIds) {
+    for (const name of checkpointNames(world, groupId)) {
+      if (!name.endsWith("-manifest.json") || !world.blobs.intact(name)) continue;
+      const [application, subscription, partition] = name.split("/");
+      const names = new CheckpointNames({
+        application: application!,
+        subscription: subscription!,
+        partition: Number(partition),
+      });
+      found.push({ name, names, manifest: decodeManifest(world.blobs.peek(name)!, name, names).manifest });
+    }
+  }
+  return found;
+}
+
+/** Does something with a checkpoint, once there is one. */
+function withCheckpoint(strike: Strike, act: (found: Found) => void, looks = 1): void {
+  const newest = new Map(manifests(strike).map((found) => [found.names.prefix, found]));
+  const found = strike.pick("checkpoint", [...newest.values()]);
+  if (found !== undefined) return act(found);
+  if (looks < LOOKS_MAX) strike.later(LOOK_MS, () => withCheckpoint(strike, act, looks + 1));
+}
+
+/**
+ * A manifest that does not belong there stands before those of a task, and the task is opened anew: it stops and says so,
+ * until the operator takes the manifest away.
+ */
+function plant(strike: Strike, what: string, change: (manifest: CheckpointManifest) => CheckpointManifest): void {
+  const { world, lastingMs } = strike;
+  withCheckpoint(strike, ({ names, manifest }) => {
+    const sequence = PLANTED_SEQUENCE + strike.draw("sequence", 1_000_000);
+    const planted = change({ ...manifest, sequence });
+    const name = names.manifest(planted);
+    world.blobs.create(name, encodeManifest(planted).bytes).then(
+      () => {
+        strike.fire(`${name} appears: ${what}`);
+        for (const { number } of world.processes) world.crash(number, { restartAfterMs: 500, node: "same" });
+        world.after(lastingMs, () => deleteObject(world, name));
+      },
+      // The object store is in trouble itself.
+      () => {},
+    );
+  });
+}
+
+/** An operator deletes a whole checkpoint: the manifest first, as retention does. */
+function deleteCheckpoint(strike: Strike): void {
+  withCheckpoint(strike, ({ name, manifest }) => {
+    strike.fire(`an operator deletes ${name}`);
+    deleteObject(strike.world, name);
+    for (const segment of manifest.segments) {
+      const isShared = manifests(strike).some((other) =>
+        other.name !== name && other.manifest.segments.some((each) => each.name === segment.name)
+      );
+      if (!isShared) deleteObject(strike.world, segment.name);
+    }
+  });
+}
+
+function raisePartitions(strike: Strike): void {
+  whileDown(strike, () => growTopic(strike, (before) => strike.later(1, () => resetGrown(strike, before))));
+}
+
+/**
+ * The committed offset is set while the job is down: to the log's start, which a job with state takes as a new beginning,
+ * or anywhere, which it takes only when it has no state; otherwise it stops, and the operator resets it.
+ */
+function setCommitted(strike: Strike): void {
+  const { world } = strike;
+  const place = strike.place(world.inputTopics);
+  if (place === undefined) return;
+  const { topic, partition } = place;
+  const isToStart = strike.draw("start", 2) === 0;
+  const groups = strike.readersOf(topic).filter((groupId) => committedOf(world, { groupId, place }) !== undefined);
+  if (groups.length === 0) return strike.later(LOOK_MS, () => setCommitted(strike));
+  const reason = "an operator has set its committed offset";
+  world.excuse(topic, partition, reason);
+  whileDown(strike, () => {
+    const log = world.broker.cluster.state.topics.get(topic)?.logs[partition];
+    if (log === undefined) return;
+    const { logStart, lastStableOffset } = log;
+    const offset = isToStart ? logStart : logStart + strike.draw("offset", 1 + lastStableOffset - logStart);
+    strike.fire(`the committed offset of ${topic}:${partition} is set to ${offset}`);
+    const entry = { ...place, offset, leaderEpoch: -1, metadata: "" };
+    for (const groupId of groups) setOffsets(world, { groupId, offsets: [entry] });
+    if (!isToStart) strike.later(3_000, () => resetStuck(strike, place, reason));
+  });
+}
+
+/** Resets a task that does not take the offset which was set. */
+function resetStuck(strike: Strike, place: Place, reason: string): void {
+  const isRunning = strike.world.processes.some(({ app }) =>
+    app?.status().some(({ tasks }) =>
+      tasks.some(({ topic, partition }) => topic === place.topic && partition === place.partition)
+    )
+  );
+  if (!isRunning) resetToLogStart(strike, { places: [place], reason });
+}
+
+/** Injectors of what operators do. */
+export const OPERATIONS_FAULTS: Injectors<"O2" | "O4" | "O5" | "O6" | "O7"> = {
+  O2: (strike) =>
+    plant(strike, "a newer release has written it", (manifest) => ({
+      ...manifest,
+      formatVersion: MANIFEST_FORMAT_VERSION + 1,
+    })),
+  O4: (strike) =>
+    strike.draw("of what", 2) === 0
+      ? plant(strike, "it is of another cluster", (manifest) => ({ ...manifest, clusterId: "another-cluster" }))
+      : plant(strike, "it is of another topic", (manifest) => ({
+        ...manifest,
+        topics: manifest.topics.map((topic) => ({ ...topic, topicId: "another-topic" })),
+      })),
+  O5: deleteCheckpoint,
+  O6: raisePartitions,
+  O7: setCommitted,
+};

@@ -1,0 +1,104 @@
+/** What a human operator does about a running job: stops it, sets offsets, deletes checkpoints. */
+import { decodeCommitMetadata } from "../../../lib/core/commit_metadata.ts";
+import type { OffsetEntry } from "../../../lib/embedded/change.ts";
+import type { FaultWorld } from "../fault_world.ts";
+import type { Place, Strike } from "./strike.ts";
+
+/** From the stop of all processes to the operator's action, and from there to their start. */
+const DOWN_MS = 700;
+/** An operator whose request to the object store fails tries again after this. */
+const AGAIN_MS = 500;
+
+/**
+ * Stops all processes, does something while the groups have no members, and starts the processes again.
+ *
+ * @param strike The fault that it belongs to.
+ * @param action What is done; nobody is up meanwhile.
+ */
+export function whileDown(strike: Strike, action: () => void): void {
+  const { world } = strike;
+  const stopAll = (restartAfterMs: number): void => {
+    for (const { number } of world.processes) world.crash(number, { restartAfterMs, node: "same" });
+  };
+  stopAll(3 * DOWN_MS);
+  world.after(DOWN_MS, () => {
+    // Those that came up meanwhile go down again: a group with members takes no orders.
+    stopAll(DOWN_MS);
+    for (const groupId of world.groupIds) {
+      for (const { memberId } of world.broker.members(groupId)) world.broker.expireMember(groupId, memberId);
+    }
+    action();
+  });
+}
+
+/** What a group has committed for a partition. */
+export function committedOf(
+  world: FaultWorld,
+  at: { readonly groupId: string; readonly place: Place },
+): OffsetEntry | undefined {
+  const { groupId, place } = at;
+  return world.broker.committedOffsets(groupId)
+    .find(({ topic, partition }) => topic === place.topic && partition === place.partition);
+}
+
+/** Whether what is committed speaks of state, and a checkpoint of it is there. */
+export function isCheckpointed(
+  world: FaultWorld,
+  at: { readonly groupId: string; readonly entry: OffsetEntry },
+): boolean {
+  const { groupId, entry: { partition, metadata } } = at;
+  const decoded = decodeCommitMetadata(metadata);
+  if (decoded.kind !== "ours" || decoded.ownerToken === 0) return false;
+  return checkpointNames(world, groupId, partition).some((name) =>
+    name.endsWith("-manifest.json") && name.includes(`/lineage-${decoded.lineage}/`) && world.blobs.intact(name)
+  );
+}
+
+/** Writes what groups without members have committed. */
+export function setOffsets(
+  world: FaultWorld,
+  request: { readonly groupId: string; readonly offsets: readonly OffsetEntry[] },
+): void {
+  world.broker.cluster.overwriteOffsets(request, world.broker.times());
+}
+
+/** Names of the objects of a task's checkpoints; of all tasks of a group when no partition is given. */
+export function checkpointNames(world: FaultWorld, groupId: string, partition?: number): string[] {
+  return world.blobs.names().filter((name) => {
+    const [application, subscription, number] = name.split("/");
+    return `${application}.${subscription}` === groupId && (partition ?? Number(number)) === Number(number);
+  });
+}
+
+/** Deletes an object, however often it takes. */
+export function deleteObject(world: FaultWorld, name: string): void {
+  world.blobs.delete(name).catch(() => world.after(AGAIN_MS, () => deleteObject(world, name)));
+}
+
+/**
+ * The reset of the handbook: the job is stopped, the groups that read these partitions are set to the first record that
+ * the log still holds, and the checkpoints of before are deleted. Whatever was there is processed again, so the partitions
+ * are excused.
+ *
+ * @param strike The fault that made it necessary.
+ * @param what Partitions of input topics, and why they are reset, for people.
+ */
+export function resetToLogStart(
+  strike: Strike,
+  what: { readonly places: readonly Place[]; readonly reason: string },
+): void {
+  const { world } = strike;
+  const { places, reason } = what;
+  for (const { topic, partition } of places) world.excuse(topic, partition, reason);
+  whileDown(strike, () => {
+    for (const place of places) {
+      const log = world.broker.cluster.state.topics.get(place.topic)?.logs[place.partition];
+      if (log === undefined) continue;
+      for (const groupId of strike.readersOf(place.topic)) {
+        const entry = { ...place, offset: log.logStart, leaderEpoch: -1, metadata: "" };
+        setOffsets(world, { groupId, offsets: [entry] });
+        for (const name of checkpointNames(world, groupId, place.partition)) deleteObject(world, name);
+      }
+    }
+  });
+}

@@ -1,0 +1,43 @@
+import type { Injector, Injectors } from "./strike.ts";
+
+/** The store strikes by itself, at the first fitting call; it tells the world when it has. */
+const armBlobs: Injector = ({ world, fault }) => world.blobs.arm(fault);
+
+/** The disk of the machine on which the process is now. */
+const armDisk: Injector = ({ world, fault }) =>
+  world.processes[fault.process % world.processes.length]!.disk.arm(fault);
+
+/** Injectors of the faults of the object store. */
+export const BLOB_FAULTS: Injectors<
+  `S${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16}`
+> = {
+  S1: armBlobs,
+  S2: armBlobs,
+  S3: armBlobs,
+  S4: armBlobs,
+  S5: armBlobs,
+  S6: armBlobs,
+  S7: armBlobs,
+  S8: armBlobs,
+  S9: armBlobs,
+  S10: armBlobs,
+  S11: armBlobs,
+  S12: armBlobs,
+  S13: armBlobs,
+  S14: armBlobs,
+  S15: armBlobs,
+  S16: armBlobs,
+};
+
+/** Injectors of the faults of local disks. */
+export const DISK_FAULTS: Injectors<`D${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`> = {
+  D1: armDisk,
+  D2: armDisk,
+  D3: armDisk,
+  D4: armDisk,
+  D5: armDisk,
+  D6: armDisk,
+  D7: armDisk,
+  D8: armDisk,
+  D9: armDisk,
+};

@@ -1,0 +1,158 @@
+import type { StepLabel } from "../../../lib/seams/observer.ts";
+import { recordsOf } from "../../record_rows.ts";
+import { strikeCalls } from "./network_faults.ts";
+import { FOREIGN, type Injectors, type Place, type Strike } from "./strike.ts";
+
+const OPEN_LABELS: readonly StepLabel[] = ["produce:after", "offsets:before", "offsets:after", "commit:before"];
+const FOREIGN_TIMEOUT_MS = 600_000;
+
+/** A foreign transaction on one partition. */
+interface ForeignTransaction {
+  /** Ends it; tried again while the coordinator is busy. */
+  end(isCommit: boolean): void;
+}
+
+/**
+ * Somebody else's transaction opens on a partition.
+ *
+ * @param strike The fault that it belongs to.
+ * @param place Which partition.
+ * @param more Value of the one record that it writes; none: only its end will be in the log.
+ * @returns The transaction, or `undefined` when the broker does not take it now.
+ */
+export function openForeign(
+  strike: Strike,
+  place: Place,
+  more: { readonly value?: string } = {},
+): ForeignTransaction | undefined {
+  const { world, fault } = strike;
+  const { broker } = world;
+  const { cluster } = broker;
+  const transactionalId = `${FOREIGN}${fault.kind}-${fault.draw}-${Math.floor(world.nowMs)}`;
+  const opened = cluster.initializeTransactions({ transactionalId, timeoutMs: FOREIGN_TIMEOUT_MS }, broker.times());
+  if (opened.kind === "refused") return undefined;
+  const { producerId, producerEpoch } = opened.value;
+  const identity = { transactionalId, producerId, producerEpoch };
+  const partitions = [[place.topic, place.partition]] as const;
+  const added = cluster.addTransactionPartitions({ ...identity, partitions }, broker.times());
+  if (added.kind === "refused") return undefined;
+  if (more.value !== undefined) {
+    const records = recordsOf([{ value: more.value }]);
+    const producer = { ...identity, sequence: 0 };
+    const written = cluster.produce({ ...place, records, rows: null, producer }, broker.times());
+    if (written.kind === "refused") return undefined;
+  }
+  const end = (isCommit: boolean): void => {
+    const reply = cluster.endTransaction({ ...identity, isCommit }, broker.times());
+    if (reply.kind === "refused" && reply.code !== "producer-fenced" && reply.code !== "invalid-transaction-state") {
+      world.after(100, () => end(isCommit));
+    }
+  };
+  return { end };
+}
+
+/** Somebody leaves a transaction open on an input partition: readers do not get past it until it is aborted. */
+function hang(strike: Strike): void {
+  const { world, lastingMs } = strike;
+  const place = strike.place(world.inputTopics);
+  const transaction = place === undefined ? undefined : openForeign(strike, place, { value: "{}" });
+  if (place === undefined || transaction === undefined) return;
+  strike.fire(`a transaction hangs on ${place.topic}:${place.partition} for ${lastingMs} ms`);
+  world.after(lastingMs, () => transaction.end(false));
+}
+
+/** The transaction of a process is as old as its timeout. */
+function timeOut(strike: Strike): void {
+  const { world } = strike;
+  strike.atStep(OPEN_LABELS, { skip: strike.draw("skip", 6) }, () => {
+    const { broker } = world;
+    const open = [...broker.cluster.state.transactions.values()].find(({ transactionalId, status }) =>
+      status === "Ongoing" && transactionalId === strike.transactionalId
+    );
+    if (open === undefined) return;
+    strike.fire(`the transaction of ${open.transactionalId} has taken ${open.timeoutMs} ms`);
+    open.startedMs = broker.times().monotonicMs - open.timeoutMs;
+    broker.tick();
+  });
+}
+
+/** A newer producer of the same id fences the process's one and ends its transaction. */
+function fence(strike: Strike): void {
+  const { world } = strike;
+  strike.atStep([...OPEN_LABELS, "transaction:begin"], { skip: strike.draw("skip", 6) }, () => {
+    const { transactionalId } = strike;
+    if (transactionalId === undefined) return;
+    const { broker } = world;
+    const request = { transactionalId, timeoutMs: 60_000 };
+    strike.fire(`a newer producer of ${transactionalId} is initialized`);
+    broker.cluster.initializeTransactions(request, broker.times());
+  });
+}
+
+function holdMarkers(strike: Strike): void {
+  const { world, lastingMs } = strike;
+  const hold = (): void => {
+    strike.fire(`transactions wait for their markers for ${lastingMs} ms`);
+    world.broker.holdMarkers(true);
+    world.after(lastingMs, () => world.broker.holdMarkers(false));
+  };
+  strike.atStep(["commit:before"], { skip: strike.draw("skip", 4) }, hold);
+}
+
+/** A process dies with offsets staged: whoever asks for them has to wait until its transaction is ended. */
+function leaveUnstable(strike: Strike): void {
+  const { world, fault } = strike;
+  strike.atStep(["offsets:after"], { skip: strike.draw("skip", 6) }, (process) => {
+    if (process === undefined) return;
+    strike.fire(`process ${process.number} dies with staged offsets, for ${fault.durationMs} ms`);
+    world.crash(process.number, { restartAfterMs: fault.durationMs, node: "same" });
+  });
+}
+
+/** One partition of an output topic takes nothing, the others do. */
+function takeInPart(strike: Strike): void {
+  const { world, lastingMs } = strike;
+  strike.atStep(["produce:before"], { skip: strike.draw("skip", 4) }, () => {
+    const topics = strike.outputTopics.filter((topic) => strike.places([topic]).length > 1);
+    const place = strike.place(topics);
+    if (place === undefined) return;
+    strike.fire(`${place.topic}:${place.partition} alone takes no records for ${lastingMs} ms`);
+    world.broker.setReplicasShort(place, true);
+    world.after(lastingMs, () => world.broker.setReplicasShort(place, false));
+  });
+}
+
+function exhaust(strike: Strike): void {
+  const { world, transactionalId } = strike;
+  if (transactionalId === undefined) return strike.later(1_000, () => exhaust(strike));
+  strike.fire(`the epochs of ${transactionalId} are used up`);
+  world.broker.exhaustEpochs(transactionalId);
+}
+
+/** Injectors of the faults of transactions. Those of the job's own transactions wait for ever in an at-least-once run. */
+export const TRANSACTION_FAULTS: Injectors<
+  "T1" | "T2" | "T3" | "T4" | "T5" | "T6" | "T7" | "T8" | "T9" | "T10" | "T11" | "T12"
+> = {
+  T1: (strike) => strikeCalls(strike, { fate: "reply-lost", calls: ["endTransaction"] }),
+  T2: (strike) => strikeCalls(strike, { fate: "request-lost", calls: ["endTransaction"] }),
+  T3: (strike) => strikeCalls(strike, { fate: "delayed", calls: ["endTransaction"] }),
+  T4: timeOut,
+  T5: fence,
+  T6: holdMarkers,
+  T7: (strike) =>
+    strikeCalls(strike, {
+      fate: strike.draw("fate", 2) === 0 ? "reply-lost" : "request-lost",
+      calls: ["initialize"],
+      timesMax: 3,
+    }),
+  T8: exhaust,
+  T9: hang,
+  T10: leaveUnstable,
+  T11: takeInPart,
+  T12: (strike) =>
+    strikeCalls(strike, {
+      fate: strike.draw("fate", 2) === 0 ? "reply-lost" : "request-lost",
+      calls: ["produce"],
+      timesMax: 2,
+    }),
+};
