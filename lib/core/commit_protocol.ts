@@ -89,6 +89,7 @@ export class CommitProtocol {
   #error: Error | undefined;
   #fence: GroupMetadata | undefined;
   #isWitnessed = false;
+  #hasHappened = false;
   #isProducerInDoubt = false;
   #result: CommitResult | undefined = undefined;
   #isRunning = false;
@@ -139,6 +140,7 @@ export class CommitProtocol {
     this.#error = undefined;
     this.#fence = undefined;
     this.#isWitnessed = false;
+    this.#hasHappened = false;
     this.#result = undefined;
     this.#isRunning = true;
   }
@@ -158,6 +160,10 @@ export class CommitProtocol {
     if (this.#detour !== undefined) return this.#detourCommand(this.#detour);
     const kind = this.#order[this.#step]!;
     if (kind === "produce") return { kind, attempt: this.#attempt };
+    if (kind === "apply") {
+      const isWrongByDesign = this.#variant.order !== undefined;
+      invariant(this.#hasHappened || isWrongByDesign, "I-03: only a commit that is known to have happened is applied");
+    }
     if (kind === "send-offsets") return { kind, fence: this.#capturedFence() };
     if (kind === "commit-offsets") return { kind, fence: this.#capturedFence(), attempt: this.#attempt };
     return { kind };
@@ -179,6 +185,7 @@ export class CommitProtocol {
     if (this.#detour !== undefined) return this.#detourReported(this.#detour, outcome);
     if (outcome.kind !== "applied") return this.#effectFailed(kind as CommitEffect, outcome);
     if (kind === "begin") this.#fence = outcome.value as GroupMetadata;
+    if (kind === "commit-offsets" || kind === "end-transaction") this.#hasHappened = true;
     this.#advance();
   }
 
@@ -349,6 +356,7 @@ export class CommitProtocol {
     this.#isWitnessed = true;
     this.#detour = { kind: "undo" };
     if (!hasHappened) return;
+    this.#hasHappened = true;
     this.#detour = undefined;
     const apply = this.#order.indexOf("apply");
     this.#step = apply > this.#step ? apply : this.#order.length - 1;

@@ -186,7 +186,8 @@ export class OpenCommits {
    */
   resolveOldest(outcome: "applied"): OpenCommit {
     const commit = this.#commits[0];
-    invariant(outcome === "applied" && commit !== undefined, "a commit that is not open cannot be resolved");
+    invariant(outcome === "applied", `I-03: a commit joins what is committed when it was applied: it was ${outcome}`);
+    invariant(commit !== undefined, "a commit that is not open cannot be resolved");
     invariant(commit.state === "sealed", `commit ${commit.sequence} was resolved before it was sealed`);
     invariant(
       commit.sequence === this.#committed.sequence + 1 && commit.from === this.#committed.offset,
