@@ -84,8 +84,15 @@ export interface Consumer {
   poll(options: PollOptions): Promise<readonly RecordSlab[]>;
   /** Lets a running poll return early. */
   wake(): void;
-  /** Sets the position of an assigned partition; what was fetched ahead of it is dropped. */
-  seek(partition: TopicPartition, offset: bigint): void;
+  /**
+   * Sets the position of an assigned partition; what was fetched ahead of it is dropped.
+   *
+   * @param partition Which partition.
+   * @param offset Next offset to read.
+   * @param leaderEpoch Leader epoch under which the record before it was read: an adapter that can (KIP-320) refuses to
+   * read on, with OffsetOutOfRangeError, when the log was truncated before the position. @default {-1, unknown}
+   */
+  seek(partition: TopicPartition, offset: bigint, leaderEpoch?: number): void;
   /** Stops fetching of partitions; heartbeats go on. */
   pause(partitions: readonly TopicPartition[]): void;
   /** Fetches them again. */

@@ -50,17 +50,11 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     name: "retry-without-idempotence",
     sentence: "A produce request without a reply is sent again under new sequence numbers",
     file: "lib/adapters/embedded/send_batch.ts",
-    find: `    const reply = await client.requestPatiently("produce", run, {
-      code: "concurrent-transactions",
-      timeoutMs: client.options.requestTimeoutMs,
-    });
-`,
-    replace: `    const patience = { code: "concurrent-transactions", timeoutMs: client.options.requestTimeoutMs };
-    const reply = await client.requestPatiently("produce", run, patience).catch(() => {
-      const again = takeSequences(sender, topic, partitionRows(request, { count: partitions, nullPartition }), request);
-      const second = (times: Times) => send(client, { request, sender, parts: again, places }, times);
-      return client.requestPatiently("produce", second, patience);
-    });
+    find: "      const sent = await sendOnce(sending, left);\n",
+    replace: `      const sent = await sendOnce(sending, left).catch(() => {
+        left = left.map((part) => ({ ...part, sequence: sequences.take(part.key, part.count) }));
+        return sendOnce(sending, left);
+      });
 `,
     breaks: ["I-05", "I-06"],
     needs: "a produce request whose reply is lost",

@@ -1,6 +1,6 @@
 import { BrokerUnavailableError } from "../../base/errors.ts";
 import type { Times } from "../../embedded/cluster.ts";
-import type { Reply } from "../../embedded/reply.ts";
+import type { RefusalCode, Reply } from "../../embedded/reply.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import { randomId } from "../../seams/random.ts";
 import type { ClientCall } from "./client_calls.ts";
@@ -16,6 +16,14 @@ export interface ClientOptions {
   readonly stableTimeoutMs: number;
   /** A rebalance waits for a member at least this long, in milliseconds. */
   readonly rebalanceTimeoutMs: number;
+}
+
+/** Which refusals pass, and for how long a request is sent again after them. */
+export interface Patience {
+  /** Codes of passing refusals. */
+  readonly codes: ReadonlySet<RefusalCode>;
+  /** At most so long, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** Ends a wait that is over; without a reason of its own, an abort makes an exception with a stack trace each time. */
@@ -98,19 +106,19 @@ export class Client {
    *
    * @param call Which call it is.
    * @param run The request.
-   * @param isPassing Which refusals pass.
+   * @param patience Which refusals pass, and for how long.
    * @returns The last reply.
    */
   async requestPatiently<T>(
     call: ClientCall,
     run: (times: Times) => Reply<T>,
-    isPassing: { readonly code: string; readonly timeoutMs: number },
+    patience: Patience,
   ): Promise<Reply<T>> {
-    const endMs = this.monotonicMs() + isPassing.timeoutMs;
+    const endMs = this.monotonicMs() + patience.timeoutMs;
     for (;;) {
       const seen = this.server.activity.count;
       const reply = await this.request(call, run);
-      if (reply.kind === "done" || reply.code !== isPassing.code) return reply;
+      if (reply.kind === "done" || !patience.codes.has(reply.code)) return reply;
       const leftMs = endMs - this.monotonicMs();
       if (leftMs <= 0) return reply;
       await this.wait(seen, leftMs);

@@ -1,3 +1,4 @@
+import type { Times } from "../../embedded/cluster.ts";
 import { done, type Reply } from "../../embedded/reply.ts";
 import type {
   BrokerAdmin,
@@ -9,6 +10,7 @@ import type {
 import type { Client } from "./client.ts";
 import { createTopics, type NewTopic } from "./create_topics.ts";
 import { toEntries, toPlaces, toPositions } from "./embedded_consumer.ts";
+import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { valueOf } from "./refusal_error.ts";
 
 /** Administration of an embedded broker. */
@@ -68,7 +70,7 @@ export class EmbeddedAdmin implements BrokerAdmin {
     const request = { groupId, partitions: toPlaces(partitions), isStable: false };
     const entries = await this.#ask(
       "read group offsets",
-      () => this.#client.server.cluster.committedOffsets(request),
+      (times) => this.#client.server.cluster.committedOffsets(request, times),
     );
     return toPositions(entries);
   }
@@ -76,11 +78,10 @@ export class EmbeddedAdmin implements BrokerAdmin {
   /** Overwrites what a group without members committed. */
   async setGroupOffsets(groupId: string, positions: readonly CommittedPosition[]): Promise<void> {
     const request = { groupId, offsets: toEntries(positions) };
-    const reply = await this.#client.request(
-      "admin",
+    await this.#ask(
+      `set offsets of group '${groupId}'`,
       (times) => this.#client.server.cluster.overwriteOffsets(request, times),
     );
-    valueOf(`set offsets of group '${groupId}'`, reply);
   }
 
   /** Holds nothing. */
@@ -88,8 +89,9 @@ export class EmbeddedAdmin implements BrokerAdmin {
     return Promise.resolve();
   }
 
-  async #ask<T>(tried: string, run: () => Reply<T>): Promise<T> {
-    return valueOf(tried, await this.#client.request("admin", run));
+  async #ask<T>(tried: string, run: (times: Times) => Reply<T>): Promise<T> {
+    const patience = { codes: PASSING_REFUSALS, timeoutMs: this.#client.options.requestTimeoutMs };
+    return valueOf(tried, await this.#client.requestPatiently("admin", run, patience));
   }
 
   #forEach<T>(

@@ -2,8 +2,9 @@ import { BrokerTimeoutError, BrokerUnavailableError } from "../../base/errors.ts
 import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
 import type { RecordSlab } from "../../columns/records.ts";
 import type { OffsetEntry, PartitionEntry } from "../../embedded/change.ts";
+import type { Times } from "../../embedded/cluster.ts";
 import { partitionKey } from "../../embedded/cluster_state.ts";
-import { done, type Refusal, type Reply } from "../../embedded/reply.ts";
+import { done, type Refusal, type RefusalCode, type Reply } from "../../embedded/reply.ts";
 import type {
   CommittedPosition,
   Consumer,
@@ -16,6 +17,7 @@ import type {
 import type { Client } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
 import { Membership } from "./membership.ts";
+import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { outcomeOfError, refusalError, valueOf } from "./refusal_error.ts";
 
 /** Offsets as the machines keep them. */
@@ -39,6 +41,26 @@ export function toPlaces(partitions: readonly TopicPartition[]): PartitionEntry[
   return partitions.map(({ topic, partition }) => [topic, partition]);
 }
 
+/** Refusals after which committed offsets are asked for again. */
+const UNSETTLED: ReadonlySet<RefusalCode> = new Set<RefusalCode>([...PASSING_REFUSALS, "unstable-offsets"]);
+
+/** Where to read on in a partition. */
+interface ReadFrom extends TopicPartition {
+  /** Position; `null` when it is to be found. */
+  readonly from: number | null;
+  /** Leader epoch under which the record before it was read, or -1. */
+  readonly lastEpoch: number;
+}
+
+/** What a fetch found. */
+interface Fetched {
+  readonly slabs: RecordSlab[];
+  /** Positions of partitions that had none yet. */
+  readonly begun: ReadFrom[];
+  /** A partition that could not be read now. */
+  passing: Refusal | null;
+}
+
 /**
  * A member of a group on an embedded broker. A new partition starts at the group's committed offset (once that is
  * stable), or at the log's start, unless `seek` was called for it.
@@ -48,6 +70,8 @@ export class EmbeddedConsumer implements Consumer {
   readonly #membership: Membership;
   readonly #isCommitted: boolean;
   readonly #positions = new Map<string, number>();
+  /** Leader epoch of the record before the position, where it is known: tells whether the log was truncated behind us. */
+  readonly #lastEpochs = new Map<string, number>();
   readonly #paused = new Set<string>();
   #turn = 0;
   #isWoken = false;
@@ -104,8 +128,8 @@ export class EmbeddedConsumer implements Consumer {
   }
 
   /** Sets the position of an assigned partition. */
-  seek(partition: TopicPartition, offset: bigint): void {
-    this.#positions.set(partitionKey(partition.topic, partition.partition), Number(offset));
+  seek(partition: TopicPartition, offset: bigint, leaderEpoch = -1): void {
+    this.#setPosition({ ...partition, from: Number(offset), lastEpoch: leaderEpoch });
   }
 
   /** Stops fetching of partitions. */
@@ -134,8 +158,8 @@ export class EmbeddedConsumer implements Consumer {
     const timeoutMs = this.#client.options.stableTimeoutMs;
     const reply = await this.#client.requestPatiently(
       "committed",
-      () => this.#client.server.cluster.committedOffsets(request),
-      { code: "unstable-offsets", timeoutMs },
+      (times) => this.#client.server.cluster.committedOffsets(request, times),
+      { codes: UNSETTLED, timeoutMs },
     );
     if (reply.kind === "refused" && reply.code === "unstable-offsets") {
       const message = `Offsets of group '${groupId}' stayed unstable for ${timeoutMs} ms: ${reply.message}, ` +
@@ -149,9 +173,10 @@ export class EmbeddedConsumer implements Consumer {
   async commit(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
     const request = { fence: group, offsets: toEntries(positions) };
     try {
-      const reply = await this.#client.request(
+      const reply = await this.#client.requestPatiently(
         "commit",
         (times) => this.#client.server.cluster.commitOffsets(request, times),
+        { codes: PASSING_REFUSALS, timeoutMs: this.#client.options.requestTimeoutMs },
       );
       if (reply.kind === "done") return applied();
       return notApplied(refusalError(`commit offsets of group '${group.groupId}'`, reply));
@@ -204,72 +229,100 @@ export class EmbeddedConsumer implements Consumer {
   async #fetch(options: PollOptions): Promise<RecordSlab[]> {
     const places = this.#inTurn();
     if (places.length === 0) return [];
-    const reply = await this.#client.request("fetch", () => this.#read(places, options));
-    const slabs = valueOf("poll", reply);
+    const { groupId } = this.groupMetadata();
+    const reply = await this.#client.request("fetch", (times) => this.#read(places, { ...options, groupId, times }));
+    const { slabs, begun, passing } = valueOf("poll", reply);
+    for (const place of begun) {
+      const key = partitionKey(place.topic, place.partition);
+      if (!this.#positions.has(key) && this.#isAssigned(place)) this.#setPosition(place);
+    }
     const kept: RecordSlab[] = [];
     for (const slab of slabs) {
       const key = partitionKey(slab.topic, slab.partition);
       // A seek while the reply was under way drops what was fetched.
       if (this.#positions.get(key) !== Number(slab.from)) continue;
-      this.#positions.set(key, Number(slab.to));
+      this.#setPosition({ ...slab, from: Number(slab.to), lastEpoch: slab.leaderEpoch });
       kept.push(slab);
     }
+    if (kept.length === 0 && passing !== null) throw refusalError("poll", passing);
     return kept;
   }
 
+  #setPosition({ topic, partition, from, lastEpoch }: ReadFrom): void {
+    const key = partitionKey(topic, partition);
+    this.#positions.set(key, from!);
+    if (lastEpoch >= 0) this.#lastEpochs.set(key, lastEpoch);
+    else this.#lastEpochs.delete(key);
+  }
+
+  #isAssigned(place: TopicPartition): boolean {
+    return this.#membership.assignment.some(({ topic, partition }) =>
+      topic === place.topic && partition === place.partition
+    );
+  }
+
   /** Assigned partitions that are not paused; each poll begins one further, so that none starves. */
-  #inTurn(): TopicPartition[] {
+  #inTurn(): ReadFrom[] {
     const places = this.#membership.assignment.filter(({ topic, partition }) =>
       !this.#paused.has(partitionKey(topic, partition))
     );
     if (places.length === 0) return [];
     const first = this.#turn++ % places.length;
-    return [...places.slice(first), ...places.slice(0, first)];
+    return [...places.slice(first), ...places.slice(0, first)].map(({ topic, partition }) => {
+      const key = partitionKey(topic, partition);
+      return {
+        topic,
+        partition,
+        from: this.#positions.get(key) ?? null,
+        lastEpoch: this.#lastEpochs.get(key) ?? -1,
+      };
+    });
   }
 
-  #read(places: readonly TopicPartition[], options: PollOptions): Reply<RecordSlab[]> {
-    const slabs: RecordSlab[] = [];
+  /** Carried out at the broker, perhaps late or twice: it looks at its arguments only. */
+  #read(places: readonly ReadFrom[], options: PollOptions & { groupId: string; times: Times }): Reply<Fetched> {
+    const fetched: Fetched = { slabs: [], begun: [], passing: null };
     let { maxRecords, maxBytes } = options;
     for (const place of places) {
       if (maxRecords <= 0 || maxBytes <= 0) break;
-      const from = this.#positionOf(place);
-      if (typeof from !== "number") {
-        if (from === null) continue;
-        return from;
-      }
-      const reply = this.#client.server.cluster.fetch(place, {
-        from,
+      const at = place.from === null ? this.#begin(place, options) : done(place);
+      const reply = at.kind === "refused" ? at : this.#client.server.cluster.fetch(place, {
+        from: at.value.from!,
+        lastEpoch: at.value.lastEpoch,
         maxRecords,
         maxBytes,
         isCommitted: this.#isCommitted,
       });
+      if (at.kind === "done" && place.from === null) fetched.begun.push(at.value);
       if (reply.kind === "refused") {
-        // A deleted topic leaves with the rebalance that its deletion began.
-        if (reply.code === "unknown-topic") continue;
-        return reply;
+        // A deleted topic leaves with the rebalance that its deletion began; unstable offsets become stable.
+        if (reply.code === "unknown-topic" || reply.code === "unstable-offsets") continue;
+        if (!PASSING_REFUSALS.has(reply.code)) return reply;
+        fetched.passing = reply;
+        continue;
       }
       if (reply.value === null) continue;
-      slabs.push(reply.value);
+      fetched.slabs.push(reply.value);
       maxRecords -= reply.value.records.count;
       maxBytes -= bytesOf(reply.value);
     }
-    return done(slabs);
+    return done(fetched);
   }
 
-  /** Where to read on; `null` while the committed offset is not stable. */
-  #positionOf(place: TopicPartition): number | null | Refusal {
-    const key = partitionKey(place.topic, place.partition);
-    const known = this.#positions.get(key);
-    if (known !== undefined) return known;
+  /** Where a partition that nobody sent anywhere begins: at the committed offset once it is stable, or the log's start. */
+  #begin(
+    { topic, partition }: TopicPartition,
+    { groupId, times }: { readonly groupId: string; readonly times: Times },
+  ): Reply<ReadFrom> {
     const { cluster } = this.#client.server;
-    const { groupId } = this.groupMetadata();
-    const committed = cluster.committedOffsets({ groupId, partitions: toPlaces([place]), isStable: true });
-    if (committed.kind === "refused") return null;
-    const bounds = cluster.bounds(place);
-    if (bounds.kind === "refused") return null;
-    const position = committed.value[0]?.offset ?? bounds.value.logStart;
-    this.#positions.set(key, position);
-    return position;
+    const request = { groupId, partitions: toPlaces([{ topic, partition }]), isStable: true };
+    const committed = cluster.committedOffsets(request, times);
+    if (committed.kind === "refused") return committed;
+    const [entry] = committed.value;
+    if (entry !== undefined) return done({ topic, partition, from: entry.offset, lastEpoch: entry.leaderEpoch });
+    const bounds = cluster.bounds({ topic, partition });
+    if (bounds.kind === "refused") return bounds;
+    return done({ topic, partition, from: bounds.value.logStart, lastEpoch: -1 });
   }
 
   /** Forgets positions and pauses of partitions that go away. */
@@ -277,6 +330,7 @@ export class EmbeddedConsumer implements Consumer {
     const forget = (partitions: readonly TopicPartition[]) => {
       for (const { topic, partition } of partitions) {
         this.#positions.delete(partitionKey(topic, partition));
+        this.#lastEpochs.delete(partitionKey(topic, partition));
         this.#paused.delete(partitionKey(topic, partition));
       }
     };

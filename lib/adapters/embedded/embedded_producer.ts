@@ -2,6 +2,7 @@ import { BrokerUnavailableError } from "../../base/errors.ts";
 import { notApplied, type Outcome } from "../../base/outcome.ts";
 import type { ProducedRange, Producer, ProduceRequest } from "../../seams/broker.ts";
 import type { Client } from "./client.ts";
+import { PartitionSequences } from "./partition_sequences.ts";
 import { outcomeOfError, valueOf } from "./refusal_error.ts";
 import { sendBatch, type Sender } from "./send_batch.ts";
 
@@ -57,6 +58,6 @@ export class EmbeddedProducer implements Producer {
 
   async #renew(): Promise<void> {
     const reply = await this.#client.request("initialize", () => this.#client.server.cluster.allocateProducer());
-    this.#sender = { ...valueOf("open producer", reply), transactionalId: null, sequences: new Map() };
+    this.#sender = { ...valueOf("open producer", reply), transactionalId: null, sequences: new PartitionSequences() };
   }
 }

@@ -8,8 +8,10 @@ import type {
   TransactionalProducer,
   TransactionalProducerOptions,
 } from "../../seams/broker.ts";
-import type { Client } from "./client.ts";
+import type { Client, Patience } from "./client.ts";
 import { toEntries } from "./embedded_consumer.ts";
+import { PartitionSequences } from "./partition_sequences.ts";
+import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { outcomeOfError, refusalError } from "./refusal_error.ts";
 import { sendBatch, type Sender } from "./send_batch.ts";
 
@@ -160,7 +162,12 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
   #adopt(session: { readonly producerId: number; readonly producerEpoch: number }): void {
     const { producerId, producerEpoch } = session;
     if (this.#sender?.producerId === producerId && this.#sender.producerEpoch === producerEpoch) return;
-    this.#sender = { producerId, producerEpoch, transactionalId: this.#transactionalId, sequences: new Map() };
+    this.#sender = {
+      producerId,
+      producerEpoch,
+      transactionalId: this.#transactionalId,
+      sequences: new PartitionSequences(),
+    };
   }
 
   #identity(): { transactionalId: string; producerId: number; producerEpoch: number } {
@@ -168,8 +175,8 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
     return { transactionalId: this.#transactionalId, producerId, producerEpoch };
   }
 
-  #patience(): { code: string; timeoutMs: number } {
-    return { code: "concurrent-transactions", timeoutMs: this.#client.options.requestTimeoutMs };
+  #patience(): Patience {
+    return { codes: PASSING_REFUSALS, timeoutMs: this.#client.options.requestTimeoutMs };
   }
 
   #notOpen(what: string): Outcome<never> | null {

@@ -2,6 +2,7 @@ import { StreamError } from "../../base/errors.ts";
 import type { Reply } from "../../embedded/reply.ts";
 import type { GroupMetadata, RebalanceListener, TopicPartition } from "../../seams/broker.ts";
 import type { Client } from "./client.ts";
+import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { refusalError } from "./refusal_error.ts";
 
 /** Resolved options of a member. */
@@ -18,6 +19,11 @@ export interface MembershipOptions {
 const STABLE_MS = 1_000;
 /** The group was never seen stable. */
 const NEVER_STABLE = { count: -1, atMs: -Infinity };
+
+/** Whether a coordinator that moves was asked: it says nothing about the membership. */
+function isPassing(reply: Reply<unknown>): boolean {
+  return reply.kind === "refused" && PASSING_REFUSALS.has(reply.code);
+}
 
 /**
  * One consumer's place in its group.
@@ -70,10 +76,10 @@ export class Membership {
     this.#topics = topics;
     this.#listener = listener;
     this.#phase = "out";
-    await this.settle();
-    if (this.#isBeating) return;
+    // A join whose reply is lost makes us a member too: the next poll goes on from there.
+    if (!this.#isBeating) void this.#beat();
     this.#isBeating = true;
-    void this.#beat();
+    await this.settle();
   }
 
   /** Goes as far towards membership as is possible without waiting for others. */
@@ -85,7 +91,7 @@ export class Membership {
         case "fenced":
           throw this.#fencedError();
         case "out":
-          await this.#join();
+          if (!await this.#join()) return;
           break;
         case "joining":
           if (!await this.#sync()) return;
@@ -130,18 +136,18 @@ export class Membership {
     }
   }
 
-  async #join(): Promise<void> {
+  /** Asks to be a member. Returns whether the phase moved. */
+  async #join(): Promise<boolean> {
     const { groupId, instanceId, sessionTimeoutMs } = this.#options;
     const rebalanceTimeoutMs = Math.max(sessionTimeoutMs, this.#client.options.rebalanceTimeoutMs);
     const member = { groupId, memberId: this.#memberId, instanceId, topics: this.#topics };
     const request = { ...member, sessionTimeoutMs, rebalanceTimeoutMs, isRejoin: this.#hasJoined };
     const reply = await this.#client.request("join", (times) => this.#client.server.cluster.join(request, times));
-    if (reply.kind === "refused") {
-      this.#phase = "fenced";
-      return;
-    }
-    this.#hasJoined = true;
-    this.#phase = "joining";
+    // The next poll tries again.
+    if (isPassing(reply)) return false;
+    this.#hasJoined ||= reply.kind === "done";
+    this.#phase = reply.kind === "done" ? "joining" : "fenced";
+    return true;
   }
 
   /** Asks for the assignment. Returns whether the phase moved. */
@@ -149,6 +155,7 @@ export class Membership {
     const { groupId, memberId, instanceId } = this.metadata();
     const fence = { groupId, memberId, instanceId };
     const reply = await this.#client.request("join", (times) => this.#client.server.cluster.sync(fence, times));
+    if (isPassing(reply)) return false;
     if (reply.kind === "refused") {
       this.#expel(reply.code);
       return true;
@@ -196,10 +203,11 @@ export class Membership {
   async #knock(): Promise<Reply<"stable" | "rebalance"> | null> {
     try {
       const fence = this.metadata();
-      return await this.#client.request(
+      const reply = await this.#client.request(
         "heartbeat",
         (times) => this.#client.server.cluster.heartbeat(fence, times),
       );
+      return isPassing(reply) ? null : reply;
     } catch (error) {
       if (error instanceof StreamError) return null;
       throw error;

@@ -1,15 +1,17 @@
 import { applied, notApplied, type Outcome, unknown } from "../../base/outcome.ts";
 import { type PartitionRows, partitionRows } from "../../columns/partition_rows.ts";
-import type { Times } from "../../embedded/cluster.ts";
 import type { PartitionEntry } from "../../embedded/change.ts";
+import type { Times } from "../../embedded/cluster.ts";
 import { partitionKey } from "../../embedded/cluster_state.ts";
 import { done, type Refusal, type Reply } from "../../embedded/reply.ts";
 import type { ProducedRange, ProduceRequest } from "../../seams/broker.ts";
 import type { Client } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
+import type { PartitionSequences } from "./partition_sequences.ts";
+import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { outcomeOfError, refusalError } from "./refusal_error.ts";
 
-/** Who sends, and the next sequence number of each partition. */
+/** Who sends, and the sequence numbers of each partition. */
 export interface Sender {
   /** Producer id. */
   readonly producerId: number;
@@ -17,12 +19,12 @@ export interface Sender {
   readonly producerEpoch: number;
   /** `transactional.id`, or `null`. */
   readonly transactionalId: string | null;
-  /** Next sequence number by partition key. */
-  readonly sequences: Map<string, number>;
+  /** Sequence numbers by partition key. */
+  readonly sequences: PartitionSequences;
 }
 
-/** What a request to produce came to: all parts, or the parts before a refusal. */
-type Sent = { readonly ranges: ProducedRange[]; readonly refusal: Refusal | null };
+/** Pause before what was refused for now is sent again, if nothing happens in the cluster before, in milliseconds. */
+const RETRY_MS = 100;
 
 interface Part extends PartitionRows {
   readonly key: string;
@@ -30,9 +32,22 @@ interface Part extends PartitionRows {
   readonly count: number;
 }
 
+/** What became of each part that was sent. */
+interface Sent {
+  readonly ranges: readonly ProducedRange[];
+  readonly refused: readonly { readonly part: Part; readonly refusal: Refusal }[];
+}
+
+interface Sending {
+  readonly client: Client;
+  readonly request: ProduceRequest;
+  readonly sender: Sender;
+}
+
 /**
  * Sends records, a part to each partition. Sequence numbers are taken when the request leaves, so that what is sent
- * next while this one is under way carries on behind it.
+ * next while this one is under way carries on behind it. Parts that are refused for now (their partition has no leader,
+ * too few replicas) are sent again until `requestTimeoutMs` has passed.
  *
  * @param client The connection.
  * @param request What to produce.
@@ -46,73 +61,96 @@ export async function sendBatch(
 ): Promise<Outcome<readonly ProducedRange[]>> {
   const { sender, nullPartition } = options;
   const { topic } = request;
+  let parts: readonly Part[];
   try {
     // Only a missing topic costs a turn: otherwise requests take effect in the order of the calls.
     if (!client.server.cluster.state.topics.has(topic)) await createMissingTopics(client, [topic]);
     const partitions = client.server.cluster.state.topics.get(topic)?.logs.length ?? client.options.defaultPartitions;
-    const parts = takeSequences(sender, topic, partitionRows(request, { count: partitions, nullPartition }), request);
-    const places = parts.map(({ partition }): PartitionEntry => [topic, partition]);
-    const run = (times: Times) => send(client, { request, sender, parts, places }, times);
-    const reply = await client.requestPatiently("produce", run, {
-      code: "concurrent-transactions",
-      timeoutMs: client.options.requestTimeoutMs,
-    });
-    if (reply.kind === "refused") {
-      giveBack(sender, parts);
-      return notApplied(refusalError(`produce to '${topic}'`, reply));
-    }
-    const { ranges, refusal } = reply.value;
-    if (refusal === null) return applied(ranges);
-    return unknown(refusalError(`produce to all partitions of '${topic}'`, refusal));
+    parts = takeSequences(sender, partitionRows(request, { count: partitions, nullPartition }), request);
   } catch (error) {
     return outcomeOfError(error);
   }
+  return await sendParts({ client, request, sender }, parts);
 }
 
 function takeSequences(
-  sender: Sender,
-  topic: string,
+  { sequences }: Sender,
   rows: readonly PartitionRows[],
-  { records }: ProduceRequest,
+  { topic, records }: ProduceRequest,
 ): Part[] {
   return rows.map((part) => {
     const key = partitionKey(topic, part.partition);
-    const sequence = sender.sequences.get(key) ?? 0;
     const count = part.rows?.length ?? records.count;
-    sender.sequences.set(key, sequence + count);
-    return { ...part, key, sequence, count };
+    return { ...part, key, sequence: sequences.take(key, count), count };
   });
 }
 
-/** A refused request used no sequence numbers, unless others were sent behind it meanwhile. */
-function giveBack(sender: Sender, parts: readonly Part[]): void {
-  for (const { key, sequence, count } of parts) {
-    if (sender.sequences.get(key) === sequence + count) sender.sequences.set(key, sequence);
+async function sendParts(sending: Sending, parts: readonly Part[]): Promise<Outcome<readonly ProducedRange[]>> {
+  const { client, request, sender: { sequences } } = sending;
+  const endMs = client.monotonicMs() + client.options.requestTimeoutMs;
+  const ranges: ProducedRange[] = [];
+  let left = parts;
+  try {
+    for (;;) {
+      const seen = client.server.activity.count;
+      const sent = await sendOnce(sending, left);
+      const refusedNow = new Set(sent.refused.map(({ part }) => part));
+      for (const part of left) if (!refusedNow.has(part)) sequences.end(part.key, part.sequence, part.count);
+      ranges.push(...sent.ranges);
+      if (refusedNow.size === 0) return applied(inOrder(ranges, parts));
+      left = [...refusedNow];
+      const leftMs = endMs - client.monotonicMs();
+      const final = sent.refused.find(({ part, refusal }) => !isPassing(refusal, part, sequences)) ??
+        (leftMs > 0 ? undefined : sent.refused[0]);
+      if (final !== undefined) {
+        for (const { key, sequence } of left) sequences.giveBack(key, sequence);
+        left = [];
+        if (ranges.length === 0) return notApplied(refusalError(`produce to '${request.topic}'`, final.refusal));
+        return unknown(refusalError(`produce to all partitions of '${request.topic}'`, final.refusal));
+      }
+      await client.wait(seen, Math.min(leftMs, RETRY_MS));
+    }
+  } catch (error) {
+    const outcome = outcomeOfError(error);
+    for (const { key, sequence, count } of left) {
+      if (outcome.kind === "unknown") sequences.end(key, sequence, count);
+      else sequences.giveBack(key, sequence);
+    }
+    return outcome.kind === "not-applied" && ranges.length > 0 ? unknown(outcome.error) : outcome;
   }
 }
 
-interface Sending {
-  readonly request: ProduceRequest;
-  readonly sender: Sender;
-  readonly parts: readonly Part[];
-  readonly places: readonly PartitionEntry[];
+/** Whether the same part may be taken in a moment. */
+function isPassing({ code }: Refusal, { key, sequence }: Part, sequences: PartitionSequences): boolean {
+  return PASSING_REFUSALS.has(code) || (code === "out-of-order-sequence" && sequences.isBehind(key, sequence));
 }
 
-function send(client: Client, { request, sender, parts, places }: Sending, times: Times): Reply<Sent> {
+function inOrder(ranges: readonly ProducedRange[], parts: readonly Part[]): ProducedRange[] {
+  return parts.map(({ partition }) => ranges.find((range) => range.partition === partition)!);
+}
+
+async function sendOnce({ client, request, sender }: Sending, parts: readonly Part[]): Promise<Sent> {
   const { cluster } = client.server;
   const { producerId, producerEpoch, transactionalId } = sender;
-  if (transactionalId !== null && cluster.state.transactionVersion === 1) {
-    const identity = { transactionalId, producerId, producerEpoch };
-    const added = cluster.addTransactionPartitions({ ...identity, partitions: places }, times);
-    if (added.kind === "refused") return added;
-  }
-  const ranges: ProducedRange[] = [];
-  for (const { partition, rows, sequence, count } of parts) {
-    const { topic, records } = request;
-    const producer = { producerId, producerEpoch, transactionalId, sequence };
-    const reply = cluster.produce({ topic, partition, records, rows, producer }, times);
-    if (reply.kind === "refused") return ranges.length === 0 ? reply : done({ ranges, refusal: reply });
-    ranges.push({ topic, partition, firstOffset: BigInt(reply.value.firstOffset), count });
-  }
-  return done({ ranges, refusal: null });
+  const { topic, records } = request;
+  const places = parts.map(({ partition }): PartitionEntry => [topic, partition]);
+  const reply = await client.request("produce", (times: Times): Reply<Sent> => {
+    if (transactionalId !== null && cluster.state.transactionVersion === 1) {
+      const identity = { transactionalId, producerId, producerEpoch };
+      const added = cluster.addTransactionPartitions({ ...identity, partitions: places }, times);
+      if (added.kind === "refused") return added;
+    }
+    const ranges: ProducedRange[] = [];
+    const refused: { part: Part; refusal: Refusal }[] = [];
+    for (const part of parts) {
+      const { partition, rows, sequence, count } = part;
+      const producer = { producerId, producerEpoch, transactionalId, sequence };
+      const answer = cluster.produce({ topic, partition, records, rows, producer }, times);
+      if (answer.kind === "refused") refused.push({ part, refusal: answer });
+      else ranges.push({ topic, partition, firstOffset: BigInt(answer.value.firstOffset), count });
+    }
+    return done({ ranges, refused });
+  });
+  if (reply.kind === "done") return reply.value;
+  return { ranges: [], refused: parts.map((part) => ({ part, refusal: reply })) };
 }
