@@ -1,8 +1,10 @@
 /** What the parts of the simulator know of each other. */
 import type { Change } from "../../lib/embedded/change.ts";
 import type { ClientCall } from "../../lib/adapters/embedded/client_calls.ts";
+import type { TurbineOptions } from "../../lib/app/app_options.ts";
 import type { RunningApp } from "../../lib/app/running_app.ts";
 import type { Turbine } from "../../lib/app/turbine.ts";
+import type { SubscriptionSpec } from "../../lib/runtime/subscription_spec.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../lib/seams/observer.ts";
 import type { StateStoreKey } from "../../lib/seams/state_store.ts";
 import type { MemoryBroker } from "../memory_broker.ts";
@@ -85,6 +87,10 @@ export interface SimJob {
   readonly workload: SimWorkload;
   /** What only this job's results can tell. */
   readonly checkers?: (view: RunView) => readonly Checker[];
+  /** Settings of the app instead of its own. @default {its own} */
+  readonly appOptions?: TurbineOptions;
+  /** Settings of a subscription instead of its own. @default {its own} */
+  readonly tune?: (spec: SubscriptionSpec) => SubscriptionSpec;
 }
 
 /** Records for one partition. */

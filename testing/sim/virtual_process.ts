@@ -1,13 +1,12 @@
 import { resolveOptions, type TurbineOptions } from "../../lib/app/app_options.ts";
 import type { RunningApp } from "../../lib/app/running_app.ts";
 import { startApp } from "../../lib/app/start_app.ts";
-import type { Turbine } from "../../lib/app/turbine.ts";
 import type { LogLevel, Observer, StepDetail, StepLabel } from "../../lib/seams/observer.ts";
 import { randomId } from "../../lib/seams/random.ts";
 import type { MemoryBroker } from "../memory_broker.ts";
 import { Life, mortal } from "../mortal.ts";
 import { SeededRandom } from "../seeded_random.ts";
-import type { SeamCall, SimOptions, SimProcess, StateCall } from "./contracts.ts";
+import type { SeamCall, SimJob, SimOptions, SimProcess, StateCall } from "./contracts.ts";
 import { type HandlerStrike, withHandlerStrikes } from "./handler_strikes.ts";
 import type { SimNetwork } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -30,8 +29,8 @@ export interface ProcessParts {
   readonly broker: MemoryBroker;
   /** The object store. */
   readonly blobs: SimBlobStore;
-  /** Builds the app anew. */
-  readonly createApp: () => Turbine | Promise<Turbine>;
+  /** The job. */
+  readonly job: Pick<SimJob, "createApp" | "appOptions" | "tune">;
   /** A disk for a new machine. */
   readonly newDisk: (name: string) => SimDisk;
   /** Told of a labelled step. */
@@ -96,7 +95,7 @@ export class VirtualProcess implements SimProcess {
 
   /** Starts the app. Resolves when the start is under way: building the app may take real turns of the event loop. */
   async start(): Promise<void> {
-    const { options, scheduler, network, broker, blobs } = this.#parts;
+    const { options, scheduler, network, broker, blobs, job } = this.#parts;
     const life = new Life();
     this.#life = life;
     this.app = undefined;
@@ -112,9 +111,9 @@ export class VirtualProcess implements SimProcess {
       if (!life.isDead) this.#parts.seam({ ...call, process: this, incarnation });
     });
     const stores = new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced });
-    const app = await this.#parts.createApp();
+    const app = await job.createApp();
     const resolved = resolveOptions(app.name, {
-      constructorOptions: app.definition().options as TurbineOptions,
+      constructorOptions: { ...app.definition().options as TurbineOptions, ...job.appOptions },
       run: {
         broker: watched,
         state: mortal(watchState(stores, (call) => this.#parts.state({ ...call, process: this, incarnation })), life),
@@ -123,7 +122,7 @@ export class VirtualProcess implements SimProcess {
       },
     });
     const hooks = { clock, take: () => this.strikes.shift() };
-    const subscriptions = app.subscriptions.map((spec) => withHandlerStrikes(spec, hooks));
+    const subscriptions = app.subscriptions.map((spec) => withHandlerStrikes(job.tune?.(spec) ?? spec, hooks));
     const transactionInstance = options.isStatic ? {} : { transactionInstance: randomId(random) };
     startApp({ name: app.name, subscriptions, options: resolved, environment, ...transactionInstance }).then(
       (running) => this.#started(running, life),

@@ -346,7 +346,7 @@ export class SimWorld implements FaultWorld {
       network,
       broker,
       blobs,
-      createApp: () => job.createApp(),
+      job,
       newDisk: (name) => {
         const disk = new SimDisk(clock, { root: name });
         disk.onFired(({ fault, what }) => this.fire(fault, what));
