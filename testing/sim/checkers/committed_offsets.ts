@@ -87,7 +87,7 @@ export class CommittedOffsets implements Checker {
     const { high } = chain;
     if (high.metadata.lineage !== commit.metadata.lineage) return this.#renewed(chain, commit);
     const step = commit.metadata.commitSequence - high.metadata.commitSequence;
-    if (this.#view.options.guarantee === "exactly-once") {
+    if (commit.via === "transaction") {
       if (step !== 1 || offset < high.offset) this.#fail(high, commit, "the next sequence at the same offset or above");
     } else if (step <= 0) {
       if (step < 0 || offset !== high.offset) this.#view.mark("a late offset commit has landed");

@@ -68,6 +68,11 @@ export class SeamHandles implements Checker {
     return found;
   }
 
+  /** Groups that consumers have joined, with the topics they read. */
+  groups(): Iterable<readonly [groupId: string, topics: readonly string[]]> {
+    return this.#topics;
+  }
+
   /** The topic that a group reads. */
   topicOf(groupId: string): string | undefined {
     return this.#topics.get(groupId)?.[0];
