@@ -55,8 +55,9 @@ export interface RunResult {
 
 /** How long everybody may take to process what is left once nothing goes wrong any more, beside the broker's timeouts. */
 const QUIET_MS = 60_000;
-/** Events after which a run counts as stuck. */
-const STEPS_MAX = 20_000_000;
+/** Events that may happen, however little time has passed, and events for each millisecond after that: more are a loop. */
+const STEPS_FREE = 200_000;
+const STEPS_PER_MS = 20;
 
 /**
  * Runs a job in a simulated world: warm-up, faults, healing, then a cold restart from checkpoints alone. The same setup
@@ -206,8 +207,15 @@ class Run {
       await settleMicrotasks();
       world.check("afterEvent");
       if (world.violation !== undefined || scheduler.steps >= untilStep) return false;
-      if (scheduler.steps >= STEPS_MAX) {
-        world.violate("I-24", `nothing ends: ${STEPS_MAX} events have happened`);
+      if (scheduler.steps > STEPS_FREE + STEPS_PER_MS * scheduler.nowMs) {
+        const labels: string[] = [];
+        for (let event = scheduler.next(Infinity); event !== undefined && labels.length < 12;) {
+          labels.push(event.label);
+          await settleMicrotasks();
+          event = scheduler.next(Infinity);
+        }
+        const circle = `somebody goes round in circles: ${scheduler.steps} events by ${scheduler.nowMs} ms`;
+        world.violate("I-24", `${circle}, such as ${labels.join(", ")}`);
         return false;
       }
     }

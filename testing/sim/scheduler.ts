@@ -16,6 +16,12 @@ interface HeapEvent extends ScheduledEvent {
   run: (() => void) | undefined;
 }
 
+/**
+ * Time goes in steps of 1/1,024 ms: sums of such times are exact, so that who sleeps until a deadline does not wake a
+ * rounding error before it, again and again.
+ */
+const GRAIN = 1_024;
+
 // Taken before the guard of a run replaces the globals.
 const turn = setImmediate;
 
@@ -64,14 +70,14 @@ export class Scheduler {
   /**
    * Lets something happen later.
    *
-   * @param ms In how many simulated milliseconds; below 0 counts as 0.
+   * @param ms In how many simulated milliseconds, rounded up to the grain of time; below 0 counts as 0.
    * @param label Short name for the trace.
    * @param run What happens.
    * @returns The event, to call it off.
    */
   after(ms: number, label: string, run: () => void): ScheduledEvent {
     const event: HeapEvent = {
-      atMs: this.#nowMs + Math.max(0, ms),
+      atMs: ms > 0 ? this.#nowMs + Math.ceil(ms * GRAIN) / GRAIN : this.#nowMs,
       tie: this.#random.uint32(),
       sequence: this.#sequence++,
       label,
