@@ -66,7 +66,7 @@ const RANGES: Readonly<Record<Profile, Ranges>> = {
 };
 
 /** Jobs that are drawn from. */
-export const JOB_NAMES = ["tally", "tables", "stateless", "poison"] as const;
+export const JOB_NAMES = ["tally", "tables", "windows", "stateless", "poison", "chain"] as const;
 
 /** Share of fault kinds that may strike in a run. */
 export const FAULT_SHARE = 0.25;

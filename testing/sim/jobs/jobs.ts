@@ -1,15 +1,19 @@
 import type { SimJob, SimOptions } from "../contracts.ts";
+import { chained } from "./chained.ts";
 import { poison } from "./poison.ts";
 import { stateless } from "./stateless.ts";
 import { tables } from "./tables.ts";
 import { tally } from "./tally.ts";
+import { windows } from "./windows.ts";
 
 /** The jobs that the simulator runs by itself, by name: each factory makes a job for one run. */
 export const jobs: Readonly<Record<string, (options: SimOptions) => SimJob>> = {
   tally,
   tables,
+  windows,
   stateless,
   poison,
+  chain: chained,
 };
 
 /**

@@ -13,8 +13,8 @@ export class WatchedTopics {
   readonly #view: RunView;
   readonly #deliver: ReadonlyMap<string, Deliver>;
   readonly #logs = new Map<string, CommittedLog>();
-  /** Topics that were deleted: if they are there again, they are others. */
-  readonly #deleted = new Set<string>();
+  /** Topics that were deleted: if they are there again, they are others. Partitions that lost what readers had seen. */
+  readonly #damaged = new Set<string>();
 
   /**
    * @param view The run.
@@ -38,7 +38,10 @@ export class WatchedTopics {
         return;
       }
       case "topic-deleted":
-        this.#deleted.add(change.topic);
+        this.#damaged.add(change.topic);
+        return;
+      case "log-truncated":
+        this.#damaged.add(`${change.topic}:${change.partition}`);
         return;
     }
   }
@@ -50,11 +53,15 @@ export class WatchedTopics {
    * @param partition Partition number. @default {any of its partitions}
    */
   isExcused(topic: string, partition?: number): boolean {
+    const damaged = this.#damaged;
     const { excused } = this.#view;
-    if (this.#deleted.has(topic)) return true;
-    if (excused.size === 0) return false;
-    if (partition !== undefined) return excused.has(`${topic}:${partition}`);
-    return [...excused.keys()].some((key) => key.startsWith(`${topic}:`));
+    if (damaged.size === 0 && excused.size === 0) return false;
+    if (damaged.has(topic)) return true;
+    if (partition !== undefined) {
+      const key = `${topic}:${partition}`;
+      return excused.has(key) || damaged.has(key);
+    }
+    return [...excused.keys(), ...damaged].some((key) => key.startsWith(`${topic}:`));
   }
 
   #log(topic: string, partition: number, deliver: Deliver): CommittedLog {
