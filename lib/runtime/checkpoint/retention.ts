@@ -48,12 +48,27 @@ export class Retention {
     if (plan.holdReason !== undefined) {
       observer.log("warn", `Checkpoint retention deletes nothing as ${plan.holdReason}`, { ...names.task, ownerToken });
     }
+    const listed = new Set(objects.map((object) => object.name));
     for (const { kind, name } of plan.deletions) {
+      if (kind === "file" && await this.#hasUnlistedManifest(blobs, name, listed)) continue;
       await blobs.delete(name);
       observer.step(kind === "manifest" ? "retention:manifest-deleted" : "retention:file-deleted", { kind, name });
     }
     this.#orphans = plan.orphans;
     return plan.kept;
+  }
+
+  /** A listing may miss what is there, also twice in a row: a file is an orphan only if nobody can read its manifest. */
+  async #hasUnlistedManifest(blobs: BlobStore, name: string, listed: ReadonlySet<string>): Promise<boolean> {
+    const { names, observer } = this.#options;
+    const file = names.parse(name);
+    if (file?.kind !== "segment") return false;
+    const manifest = names.manifest(file);
+    if (listed.has(manifest) || await blobs.get(manifest) === undefined) return false;
+    observer.log("warn", `Checkpoint retention keeps '${name}' as its manifest is there, though it was not listed`, {
+      ...names.task,
+    });
+    return true;
   }
 
   /** Objects never change, so what was intact once is not read again. */
