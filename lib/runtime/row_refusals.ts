@@ -104,8 +104,8 @@ export class RowRefusals {
   }
 
   /**
-   * Rows that could not be written. The record that a row came from is dead-lettered when it is known; of a row that was
-   * made here its columns are.
+   * Rows that could not be written; a silent replay writes none. The record that a row came from is dead-lettered when
+   * it is known; of a row that was made here its columns are.
    *
    * @throws {SerializationError} under the policy `fail`.
    */
@@ -140,7 +140,7 @@ export class RowRefusals {
     }
     const made = rejected.map((each): MadeLetter => ({ reason: why(each), value: printable(batch, each.row) }));
     this.#note(made.length, { topic: topic.name, row: first.row, reason: first.reason }, place);
-    if (place.isReplaying || onRecordError === "skip") return;
+    if (onRecordError === "skip") return;
     place.outputs.add(madeLetterRequest(made, this.#source()));
   }
 

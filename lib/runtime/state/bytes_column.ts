@@ -1,3 +1,4 @@
+import { StateCorruptError } from "../../base/errors.ts";
 import { rawData } from "../../columns/arrow_data.ts";
 import { type ArrowData, bytesValues, offsetsOf, validityOf } from "../../columns/column_data.ts";
 import { hasBit } from "../../columns/bitmap.ts";
@@ -6,7 +7,7 @@ import type { ColumnType } from "../../columns/schema.ts";
 import { copyBytes } from "../../columns/spans.ts";
 import { ByteArena } from "./byte_arena.ts";
 import { ByteWriter, putVarint, varintLength } from "./byte_writer.ts";
-import { type ByteReader, nestedBuilder, nestedWriter, readVarint } from "./nested_value.ts";
+import { type ByteReader, type NestedBuilder, nestedBuilder, nestedWriter, readVarint } from "./nested_value.ts";
 import { grown, moveRows, type RowSource, type RowTarget, SlotColumn } from "./slot_column.ts";
 
 /** utf8, binary, list and struct: a range of an arena for each slot. */
@@ -100,15 +101,16 @@ export class BytesColumn extends SlotColumn {
     let total = 0;
     for (let i = 0; i < count; i++) total += rows.ends[numbers[i]!]! - cursors[i]!;
     this.#arena.reserve(Math.max(0, total));
-    const from: ByteReader = { bytes: rows.bytes, view, at: 0 };
+    const from: ByteReader = { bytes: rows.bytes, view, at: 0, end: 0 };
     for (let i = 0; i < count; i++) {
       if (this.nulls !== null && this.nulls[codes[i]!] === 1) {
         this.ends[codes[i]!] = this.starts[codes[i]!]!;
         continue;
       }
       from.at = cursors[i]!;
+      from.end = rows.ends[numbers[i]!]!;
       const end = readVarint(from) + from.at;
-      if (end > rows.ends[numbers[i]!]!) throw new RangeError("Bytes end within a value");
+      if (end > from.end) throw new RangeError("Bytes end within a value");
       this.#append(rows.bytes, from.at, end, codes[i]!);
       cursors[i] = end;
     }
@@ -180,15 +182,31 @@ export class BytesColumn extends SlotColumn {
 
   #takeNested(codes: Int32Array, valid: Uint8Array): ArrowData {
     const { bytes } = this.#arena;
-    const from: ByteReader = { bytes, view: new DataView(bytes.buffer), at: 0 };
+    const from: ByteReader = { bytes, view: new DataView(bytes.buffer), at: 0, end: 0 };
     const builder = nestedBuilder(this.type);
     const isNull = new Uint8Array(codes.length);
     for (let i = 0; i < codes.length; i++) {
       isNull[i] = valid[i]! ^ 1;
       from.at = this.starts[codes[i]!]!;
-      if (valid[i] === 1) builder.read(from);
+      from.end = this.ends[codes[i]!]!;
+      if (valid[i] === 1) this.#readNested(builder, from);
       else builder.skip();
     }
     return builder.finish(isNull);
+  }
+
+  /** Values are looked into when they are used, not when their row is read: a damaged one is found here. */
+  #readNested(builder: NestedBuilder, from: ByteReader): void {
+    try {
+      builder.read(from);
+      if (from.at !== from.end) throw new RangeError("The value ends before its bytes do");
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new StateCorruptError(
+        `Cannot read a ${this.type.kind} of state (${error.message}); delete the local state, it is then restored from a ` +
+          `checkpoint`,
+        { cause: error },
+      );
+    }
   }
 }

@@ -80,11 +80,13 @@ export interface ByteReader {
   readonly view: DataView;
   /** Next byte to read. */
   at: number;
+  /** One past the last byte to read. */
+  end: number;
 }
 
 /** Collects values of one type. */
 export interface NestedBuilder {
-  /** Reads one value. */
+  /** Reads one value. @throws {RangeError} when its bytes end before it does. */
   read(from: ByteReader): void;
   /** Adds a null, or what stands in place of a value under a null. */
   skip(): void;
@@ -111,7 +113,7 @@ export function nestedBuilder(type: ColumnType): NestedBuilder {
 export function readVarint(from: ByteReader): number {
   let value = 0;
   for (let shift = 0;; shift += 7) {
-    if (from.at >= from.bytes.length || shift > 28) throw new RangeError("Bytes end within a count");
+    if (from.at >= from.end || shift > 28) throw new RangeError("Bytes end within a count");
     const byte = from.bytes[from.at++]!;
     value |= (byte & 127) << shift;
     if (byte >= 128) continue;
@@ -173,7 +175,7 @@ class FixedBuilder implements NestedBuilder {
 
   read(from: ByteReader): void {
     const end = from.at + this.#width;
-    if (end > from.bytes.length) throw new RangeError("Bytes end within a number");
+    if (end > from.end) throw new RangeError("Bytes end within a number");
     this.#out.range(from.bytes, from.at, end);
     from.at = end;
   }
@@ -202,7 +204,7 @@ class BytesBuilder implements NestedBuilder {
 
   read(from: ByteReader): void {
     const end = readVarint(from) + from.at;
-    if (end > from.bytes.length) throw new RangeError("Bytes end within a text");
+    if (end > from.end) throw new RangeError("Bytes end within a text");
     this.#out.range(from.bytes, from.at, end);
     from.at = end;
     this.#offsets.push(this.#out.length);
