@@ -59,7 +59,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
     parts,
     lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
   });
-  const ownership = new Ownership(() => checkpoints.claimOwner());
+  const ownership = new Ownership(() => checkpoints.claimOwner(metadata.kind === "ours" ? metadata.ownerToken : 0));
   const local = await openLocal(spec, options);
   try {
     const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;

@@ -68,10 +68,10 @@ export class TaskCheckpoints implements CheckpointSink {
     });
   }
 
-  /** Claims the next owner token. */
-  claimOwner(): Promise<number> {
+  /** Claims the next owner token. @param above The token of the committed offset, 0 for none. */
+  claimOwner(above: number): Promise<number> {
     const { blobs, environment, options } = this.#parts;
-    return claimOwnerToken(blobs, this.#task, { environment, instance: options.transactionInstance });
+    return claimOwnerToken(blobs, this.#task, { environment, instance: options.transactionInstance, above });
   }
 
   /** Intact checkpoints that fit the task, newest first. */

@@ -1,8 +1,8 @@
-import { CheckpointConflictError } from "../../base/errors.ts";
+import { BlobPreconditionError, CheckpointConflictError } from "../../base/errors.ts";
 import { CheckpointNames, type CheckpointTask } from "../../core/checkpoint_names.ts";
 import { encodeOwnerClaim, greatestOwnerToken } from "../../core/checkpoint_owner.ts";
 import type { Environment } from "../../seams/adapter.ts";
-import type { BlobStore } from "../../seams/blob_store.ts";
+import type { BlobStore, CreateResult } from "../../seams/blob_store.ts";
 import { randomId } from "../../seams/random.ts";
 import { equalBytes } from "./create_object.ts";
 import { type BlobRetryOptions, RetryingBlobStore } from "./retrying_blob_store.ts";
@@ -13,6 +13,8 @@ export interface ClaimOptions {
   environment: Environment;
   /** Which process claims, for people. */
   instance: string;
+  /** A token that is known to have been used, whatever the store shows: that of the committed offset. @default {0} */
+  above?: number;
   /** Tokens that are tried when others claim at the same time; at least 1. @default {1_000} */
   claimsMax?: number;
   /** How calls are tried again. */
@@ -35,22 +37,41 @@ const CLAIMS_MAX = 1_000;
  * @throws {BlobError} when the store cannot be used.
  */
 export async function claimOwnerToken(blobs: BlobStore, task: CheckpointTask, options: ClaimOptions): Promise<number> {
-  const { environment, instance, claimsMax = CLAIMS_MAX, retry, signal } = options;
+  const { environment, instance, above = 0, claimsMax = CLAIMS_MAX, retry, signal } = options;
   const store = new RetryingBlobStore(blobs, environment, { ...retry, ...(signal && { signal }) });
   const names = new CheckpointNames(task);
   const nonce = randomId(environment.random);
   const claimedWallMs = Math.trunc(environment.clock.wallMs());
   const listed = await store.list(names.prefix);
-  const first = greatestOwnerToken(listed.map((entry) => entry.name), names) + 1;
+  const first = Math.max(above, greatestOwnerToken(listed.map((entry) => entry.name), names)) + 1;
+  let cause: Error | undefined;
   for (let ownerToken = first; ownerToken < first + claimsMax; ownerToken++) {
     const claim = encodeOwnerClaim({ ...names.task, ownerToken, nonce, instance, claimedWallMs });
-    const result = await store.create(names.owner(ownerToken), claim);
+    const result = await create(store, names.owner(ownerToken), claim);
+    if (result instanceof Error) {
+      cause = result;
+      continue;
+    }
     // Our own bytes under the name: an earlier attempt whose reply was lost.
     if (result.isCreated || equalBytes(result.existing, claim)) return ownerToken;
   }
   throw new CheckpointConflictError(
     `Cannot claim an owner token below '${names.ownersPrefix}' in ${blobs.location}: tokens ${first} to ` +
       `${first + claimsMax - 1} were all taken in the meantime; find the processes that claim them in a loop`,
-    { context: { location: blobs.location, task: names.task, first, claimsMax } },
+    { context: { location: blobs.location, task: names.task, first, claimsMax }, cause },
   );
+}
+
+/** A name that the store refuses, because somebody else is about to take it, is as good as taken. */
+async function create(
+  store: BlobStore,
+  name: string,
+  claim: Uint8Array,
+): Promise<CreateResult | BlobPreconditionError> {
+  try {
+    return await store.create(name, claim);
+  } catch (error) {
+    if (error instanceof BlobPreconditionError) return error;
+    throw error;
+  }
 }

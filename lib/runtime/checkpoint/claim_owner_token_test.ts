@@ -1,6 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { MemoryBlobStore } from "../../adapters/memory/memory_blob_store.ts";
-import { BlobDeniedError, BlobTimeoutError, CheckpointConflictError } from "../../base/errors.ts";
+import {
+  BlobDeniedError,
+  BlobPreconditionError,
+  BlobTimeoutError,
+  CheckpointConflictError,
+} from "../../base/errors.ts";
 import { SeededRandom } from "../../../testing/seeded_random.ts";
 import { type ClaimOptions, claimOwnerToken } from "./claim_owner_token.ts";
 import { FaultyBlobs, keyOf, NAMES, namesIn, Recorder, TASK, text } from "./fixtures_test.ts";
@@ -21,6 +26,26 @@ Deno.test("claimOwnerToken() goes past tokens that only files show", async () =>
   const blobs = new MemoryBlobStore();
   await blobs.create(NAMES.segment(keyOf(7, 1, "elsewhere"), "base", 0), text("x"));
   assertEquals(await claimOwnerToken(blobs, TASK, optionsOf()), 8);
+});
+
+Deno.test("claimOwnerToken() goes past a token that was used for a commit, though its claim is lost", async () => {
+  const blobs = new MemoryBlobStore();
+  assertEquals(await claimOwnerToken(blobs, TASK, { ...optionsOf(), above: 4 }), 5);
+  assertEquals(await claimOwnerToken(blobs, TASK, { ...optionsOf(), above: 4 }), 6);
+});
+
+Deno.test("claimOwnerToken() takes the next token when the store reports a conflict for a name", async () => {
+  const blobs = new FaultyBlobs(new MemoryBlobStore());
+  let conflicts = 2;
+  blobs.plan = (_, verb) =>
+    verb === "create" && conflicts-- > 0 ? { before: new BlobPreconditionError("conflict") } : undefined;
+  assertEquals(await claimOwnerToken(blobs, TASK, optionsOf()), 3);
+  blobs.plan = (_, verb) => verb === "create" ? { before: new BlobPreconditionError("for ever") } : undefined;
+  const error = await assertRejects(
+    () => claimOwnerToken(blobs, TASK, { ...optionsOf(), claimsMax: 5 }),
+    CheckpointConflictError,
+  );
+  assertEquals((error.cause as Error).message, "for ever");
 });
 
 Deno.test("claimOwnerToken() has one winner for each token among claimers at the same time", async () => {
