@@ -31,6 +31,8 @@ function manifests(strike: Strike): Found[] {
         subscription: subscription!,
         partition: Number(partition),
       });
+      const key = names.parse(name);
+      if (key?.kind !== "manifest" || key.sequence >= PLANTED_SEQUENCE) continue;
       found.push({ name, names, manifest: decodeManifest(world.blobs.peek(name)!, name, names).manifest });
     }
   }

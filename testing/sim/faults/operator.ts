@@ -62,11 +62,15 @@ export function setOffsets(
   world.broker.cluster.overwriteOffsets(request, world.broker.times());
 }
 
-/** Names of the objects of a task's checkpoints; of all tasks of a group when no partition is given. */
+/**
+ * Names of the objects of a task's checkpoints; of all tasks of a group when no partition is given. Claims of owners are
+ * none of them: a later owner must not get the token of an earlier one.
+ */
 export function checkpointNames(world: FaultWorld, groupId: string, partition?: number): string[] {
   return world.blobs.names().filter((name) => {
-    const [application, subscription, number] = name.split("/");
-    return `${application}.${subscription}` === groupId && (partition ?? Number(number)) === Number(number);
+    const [application, subscription, number, kind] = name.split("/");
+    return `${application}.${subscription}` === groupId && (partition ?? Number(number)) === Number(number) &&
+      kind !== "owners";
   });
 }
 
