@@ -9,7 +9,8 @@ import { runSlices, type SeedSlice } from "./seed_slices.ts";
 
 const USAGE = `Usage:
   deno task sim --seed N [--profile small|standard|soak] [--trace] [--until STEP] [--faults FILE]
-  deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json]`;
+  deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json]
+  deno task sim --seeds commit:COUNT ...   (COUNT seeds that belong to the commit that is checked out)`;
 
 interface Arguments {
   readonly from: number;
@@ -37,6 +38,17 @@ function integer(text: string | undefined, name: string): number {
   return value;
 }
 
+/** Seeds as they are given: `A..B`, or so many that belong to the commit. */
+function rangeOf(text: string | undefined): { from: number; to: number } | undefined {
+  const range = text?.match(/^(\d+)\.\.(\d+)$/);
+  if (range) return { from: Number(range[1]), to: Number(range[2]) };
+  const count = text?.match(/^commit:(\d+)$/)?.[1];
+  if (count === undefined) return undefined;
+  // Without a commit (an archive, a shallow copy) these are the seeds from 0 on.
+  const from = (parseInt(commit().slice(0, 6), 16) || 0) * 1_000;
+  return { from, to: from + Number(count) - 1 };
+}
+
 function readArguments(args: string[]): Arguments {
   const { values } = parseArgs({
     args,
@@ -58,13 +70,13 @@ function readArguments(args: string[]): Arguments {
     fail(`Cannot read --profile as it must be small, standard or soak: current value is '${profile}'`);
   }
   if ((values.seed === undefined) === (values.seeds === undefined)) fail("One of --seed and --seeds is needed");
-  const range = values.seeds?.match(/^(\d+)\.\.(\d+)$/);
-  if (values.seeds !== undefined && range === null) {
-    fail(`Cannot read --seeds as it must be A..B: current value is '${values.seeds}'`);
+  const range = rangeOf(values.seeds);
+  if (values.seeds !== undefined && range === undefined) {
+    fail(`Cannot read --seeds as it must be A..B or commit:COUNT: current value is '${values.seeds}'`);
   }
   return {
-    from: integer(values.seed ?? range?.[1], "seed"),
-    to: integer(values.seed ?? range?.[2], "seed"),
+    from: range?.from ?? integer(values.seed, "seed"),
+    to: range?.to ?? integer(values.seed, "seed"),
     profile,
     jobs: Math.max(1, integer(values.jobs, "jobs")),
     isTraced: values.trace,

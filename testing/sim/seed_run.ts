@@ -1,10 +1,10 @@
 import { allCheckers } from "./checkers/mod.ts";
-import type { Profile, RunView } from "./contracts.ts";
+import type { Profile, RunView, SimOptions } from "./contracts.ts";
 import { CoverageGrid, type CoverageSummary } from "./coverage_grid.ts";
 import type { PlannedFault } from "./fault_kinds.ts";
 import { drawFaultPlan } from "./fault_plan.ts";
 import { inject } from "./faults/inject.ts";
-import { jobFor, jobs } from "./jobs/jobs.ts";
+import { jobFor } from "./jobs/jobs.ts";
 import { marksChecker } from "./marks.ts";
 import { type RunResult, runSimulation } from "./run.ts";
 import { shrinkPlan, type Shrunk } from "./shrink.ts";
@@ -35,9 +35,17 @@ export interface SeedRun extends RunResult {
  * @param profile How much is simulated.
  * @param more Another plan, an earlier end, the trace.
  */
-export async function runSeed(seed: number, profile: Profile, more: SeedRunOptions = {}): Promise<SeedRun> {
-  const drawn = swarmOptions(seed, profile);
-  const options = drawn.job in jobs ? drawn : { ...drawn, job: "tally" };
+export function runSeed(seed: number, profile: Profile, more: SeedRunOptions = {}): Promise<SeedRun> {
+  return runDrawn(swarmOptions(seed, profile), more);
+}
+
+/**
+ * Runs one of our own jobs with options that were drawn before.
+ *
+ * @param options What was drawn, or written down when a seed had failed.
+ * @param more Another plan, an earlier end, the trace.
+ */
+export async function runDrawn(options: SimOptions, more: SeedRunOptions = {}): Promise<SeedRun> {
   const job = jobFor(options);
   const plan = more.plan ?? drawFaultPlan(options);
   const grid = new CoverageGrid();
@@ -67,9 +75,8 @@ export async function runSeed(seed: number, profile: Profile, more: SeedRunOptio
  * @param runsMax At most so many runs.
  */
 export function shrinkSeed(failed: SeedRun, runsMax = 60): Promise<Shrunk<PlannedFault>> {
-  const { seed, profile } = failed.options;
   const fails = async (plan: readonly PlannedFault[]): Promise<boolean> => {
-    const { violation } = await runSeed(seed, profile, { plan });
+    const { violation } = await runDrawn(failed.options, { plan });
     return violation?.invariant === failed.violation?.invariant;
   };
   return shrinkPlan(failed.plan, fails, { runsMax });
