@@ -238,8 +238,9 @@ function assertReadable(bytes: Uint8Array, name: string, names: CheckpointNames)
   }
 }
 
+/** Names are unique, so that two are never the same. */
 function compareText(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
+  return left < right ? -1 : 1;
 }
 
 function checkInteger(name: string, value: number, min: number): void {
