@@ -9,6 +9,7 @@ import { runSlices, type SeedSlice } from "./seed_slices.ts";
 
 const USAGE = `Usage:
   deno task sim --seed N [--profile small|standard|soak] [--trace] [--until STEP] [--faults FILE]
+  deno task sim --seed N --pin testing/sim/regressions/NAME.json   (keeps a failing run as a regression test)
   deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json]
   deno task sim --seeds commit:COUNT ...   (COUNT seeds that belong to the commit that is checked out)`;
 
@@ -23,6 +24,7 @@ interface Arguments {
   readonly stopsAtFirst: boolean;
   readonly untilStep: number | undefined;
   readonly faults: string | undefined;
+  readonly pin: string | undefined;
 }
 
 function fail(problem: string): never {
@@ -60,6 +62,7 @@ function readArguments(args: string[]): Arguments {
       trace: { type: "boolean", default: false },
       until: { type: "string" },
       faults: { type: "string" },
+      pin: { type: "string" },
       json: { type: "boolean", default: false },
       summary: { type: "boolean", default: false },
       "stop-at-first": { type: "boolean", default: false },
@@ -85,6 +88,7 @@ function readArguments(args: string[]): Arguments {
     stopsAtFirst: values["stop-at-first"],
     untilStep: values.until === undefined ? undefined : integer(values.until, "until"),
     faults: values.faults,
+    pin: values.pin,
   };
 }
 
@@ -99,7 +103,7 @@ function commit(): string {
 }
 
 /** Says all about a failing seed; the whole of it goes to a file. */
-async function explain(run: SeedRun, isShrunk: boolean): Promise<void> {
+async function explain(run: SeedRun, isShrunk: boolean, pin?: string): Promise<void> {
   const { seed, profile } = run.options;
   const { invariant, message, step } = run.violation!;
   const failure = {
@@ -115,6 +119,11 @@ async function explain(run: SeedRun, isShrunk: boolean): Promise<void> {
     command: `deno task sim --seed ${seed} --profile ${profile} --trace`,
   };
   console.log(failureText(failure));
+  if (pin !== undefined) {
+    const pinned = { found: `${invariant} ${message}`, options: run.options, plan: failure.shrunk?.plan ?? run.plan };
+    Deno.writeTextFileSync(pin, JSON.stringify(pinned, null, 2) + "\n");
+    console.log(`Pinned in ${pin}`);
+  }
   try {
     Deno.mkdirSync(".turbine/sim", { recursive: true });
     Deno.writeTextFileSync(`.turbine/sim/${profile}-${seed}.txt`, failureFile(failure));
@@ -144,7 +153,7 @@ async function runHere(args: Arguments): Promise<RunTotals> {
     }
     if (run.violation === undefined || args.isSummary) continue;
     if (args.isJson) console.log(JSON.stringify({ ...run.violation, seed }));
-    else await explain(run, plan === undefined && !args.isTraced);
+    else await explain(run, plan === undefined && !args.isTraced, args.pin);
     if (args.stopsAtFirst) break;
   }
   return totals;
