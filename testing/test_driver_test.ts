@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { batchOf, int32, json, ProcessingError, type SubscribeOptions, topic, Turbine, utf8 } from "../mod.ts";
-import { TestDriver } from "./test_driver.ts";
+import { type AppSource, TestDriver, type TestDriverOptions } from "./test_driver.ts";
 
 const words = topic("words", { value: json({ word: utf8() }), key: "word" });
 const totals = topic("totals", { value: json({ word: utf8(), total: int32(), partition: int32() }) });
@@ -171,4 +171,73 @@ Deno.test("TestDriver: what stops the app is thrown by the verb that notices it"
 Deno.test("TestDriver: a step that never comes is an error that names it, not an endless wait", async () => {
   await using driver = await TestDriver.start(counter());
   await assertRejects(() => driver.crashAt("produce:unknown"), Error, "step 'produce:unknown'");
+});
+
+/** A job that numbers words in a variable that belongs to its app. */
+function forgetful(): Turbine {
+  let count = 0;
+  return new Turbine("counter").subscribe(words, { publishTo: totals }, (batch, { input }) => {
+    const found = batch.getChild("word").toJSON();
+    return batchOf(totals.schema, found.map((word) => ({ word, total: ++count, partition: input.partition })));
+  });
+}
+
+Deno.test("TestDriver.start() with a factory makes an app for each process and each restart; an app is used as it is", async () => {
+  const run = async (source: AppSource) => {
+    await using driver = await TestDriver.start(source, { workers: 2, partitions: { words: 2 } });
+    const put = () => [0, 1].forEach((partition) => driver.broker.put("words", ['{"word":"a"}'], partition));
+    put();
+    await driver.settle();
+    driver.crash(0);
+    await driver.restart(0);
+    put();
+    await driver.settle();
+    return driver.read(totals).map(({ total }) => total).sort();
+  };
+  assertEquals(await run(forgetful()), [1, 2, 3, 4]);
+  let made = 0;
+  assertEquals(await run(() => (made++, forgetful())), [1, 1, 1, 2]);
+  assertEquals(made, 3);
+  assertEquals(await run(() => Promise.resolve(forgetful())), [1, 1, 1, 2]);
+  await assertRejects(() => TestDriver.start((() => 1) as never), TypeError, "it must be a Turbine or a function");
+});
+
+Deno.test("TestDriver: what a factory throws is thrown by start() and restart()", async () => {
+  let isBroken = false;
+  const make = () => {
+    if (isBroken) throw new Error("no app today");
+    return counter();
+  };
+  await using driver = await TestDriver.start(make);
+  isBroken = true;
+  await assertRejects(() => driver.restart(), Error, "no app today");
+  await assertRejects(() => TestDriver.start(make), Error, "no app today");
+});
+
+Deno.test("TestDriver: 'partitions' as a number is that of all topics of the app", async () => {
+  await using driver = await TestDriver.start(counter(), { partitions: 3 });
+  const { topics } = driver.broker.cluster.state;
+  assertEquals([...topics].map(([name, { logs }]) => [name, logs.length]), [["words", 3], ["totals", 3]]);
+});
+
+Deno.test("TestDriver: 'overrides' win over what the job says, and 'subscriptions' runs some of an app alone", async () => {
+  const app = counter("at-least-once", { commitIntervalMs: 60_000 });
+  app.subscribe(totals, { name: "second" }, () => {
+    throw new Error("not to be run");
+  });
+  await using driver = await TestDriver.start(app, {
+    subscriptions: ["words"],
+    overrides: { batchRows: 1, commitIntervalMs: 0, checkpointIntervalMs: 123, idleTimeoutMs: undefined },
+  });
+  await driver.send(words, WORDS);
+  await driver.settle();
+  const batches = driver.trace.filter(({ label }) => label === "batch:processed").map(({ detail }) => detail.rows);
+  assertEquals(batches, [1, 1, 1]);
+  assert(driver.clock.monotonicMs() < 10_000);
+  assertEquals(driver.running().options.checkpointIntervalMs, 123);
+  assertEquals(app.subscriptions[0]!.settings.commitIntervalMs, 60_000, "the app stays as it is");
+  const start = (options: TestDriverOptions) => TestDriver.start(app, options);
+  await assertRejects(() => start({ overrides: { batchRows: 0 } }), RangeError, "'batchRows'");
+  await assertRejects(() => start({ overrides: { name: "x" } as never }), TypeError, "current value is 'name'");
+  await assertRejects(() => start({ subscriptions: ["third"] }), TypeError, "current value is 'third'");
 });

@@ -14,15 +14,41 @@ import { Life } from "./mortal.ts";
 /** An app, used as it is by all virtual processes, or a factory that makes one for each: a crash then forgets closures. */
 export type AppSource = Turbine | (() => Turbine | Promise<Turbine>);
 
-const APP_OPTIONS = [
+/** Options of the app and of its subscriptions that a test sets, whatever the job says. */
+export interface OptionOverrides extends
+  Pick<
+    TurbineOptions,
+    | "checkpointIntervalMs"
+    | "retainedCheckpoints"
+    | "stateFlushIntervalMs"
+    | "failoverGraceMs"
+    | "closeTimeoutMs"
+    | "taskTimeoutMs"
+  >,
+  Pick<
+    SubscribeOptions,
+    | "processingGuarantee"
+    | "batchRows"
+    | "batchBytes"
+    | "batchTimeoutMs"
+    | "commitIntervalMs"
+    | "stateFlushBytes"
+    | "replayRowsMax"
+    | "replayMsMax"
+  > {
+  /** As of a subscription; `undefined`: time never advances without records. */
+  idleTimeoutMs?: number | undefined;
+}
+
+const APP_OPTIONS: readonly (keyof OptionOverrides & keyof TurbineOptions)[] = [
   "checkpointIntervalMs",
   "retainedCheckpoints",
   "stateFlushIntervalMs",
   "failoverGraceMs",
   "closeTimeoutMs",
   "taskTimeoutMs",
-] as const;
-const SUBSCRIPTION_OPTIONS = [
+];
+const SUBSCRIPTION_OPTIONS: readonly (keyof OptionOverrides & keyof SubscribeOptions)[] = [
   "processingGuarantee",
   "batchRows",
   "batchBytes",
@@ -32,13 +58,7 @@ const SUBSCRIPTION_OPTIONS = [
   "stateFlushBytes",
   "replayRowsMax",
   "replayMsMax",
-] as const;
-
-/** Options of the app and of its subscriptions that a test sets, whatever the job says. */
-export type OptionOverrides =
-  & Pick<TurbineOptions, typeof APP_OPTIONS[number]>
-  & Pick<SubscribeOptions, Exclude<typeof SUBSCRIPTION_OPTIONS[number], "idleTimeoutMs">>
-  & { /** `undefined`: time never advances without records. */ idleTimeoutMs?: number | undefined };
+];
 
 /**
  * Makes the app of a virtual process.
@@ -108,7 +128,7 @@ export function topicsToCreate(
   return [...new Set(topics.map(({ name }) => name))].map((topic) => ({ topic, partitions }));
 }
 
-function picked(from: object, names: readonly string[]): Record<string, unknown> {
+function picked(from: object, names: readonly PropertyKey[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)));
 }
 

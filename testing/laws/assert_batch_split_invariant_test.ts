@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { batchOf, chain, int32, json, type Operator, topic, Turbine, utf8, where } from "../../mod.ts";
 import { assertBatchSplitInvariant } from "./assert_batch_split_invariant.ts";
@@ -62,7 +62,7 @@ Deno.test("assertBatchSplitInvariant() of updates wants the last value of each k
   await assertBatchSplitInvariant(meanUpdates, { ...MANY, output: "update" });
 
   const lastWrong = await failure(() => assertBatchSplitInvariant(meanPerBatch, { output: "update", rowsMax: 4 }));
-  assertStringIncludes(lastWrong.message, "topic 'means', key a, has");
+  assertMatch(lastWrong.message, /with cuts \[2\], topic 'means', key [abd], has/);
 
   // The last value is right, but one in between is none that a prefix has.
   const hasty = () =>

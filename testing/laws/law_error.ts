@@ -13,6 +13,8 @@ export class LawError extends Error {
   readonly counterexample: unknown;
 
   /**
+   * Made by the laws.
+   *
    * @param message What is wrong.
    * @param found Where it was found.
    */

@@ -41,6 +41,7 @@ Deno.test("dependencies() refuses undeclared packages, inline versions, and test
       "testing/b.ts": 'import { assert } from "@std/assert";',
       "lib/base/c.ts": "export const load = (name: string) => import(name);",
       "lib/base/c_test.ts": "await import(name);",
+      "testing/fresh_module.ts": "export const load = (name: string) => import(name);",
     }),
     [
       "tools/a.ts:1 imports lodash: a package must be declared in deno.json",
