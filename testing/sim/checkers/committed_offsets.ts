@@ -34,6 +34,8 @@ export class CommittedOffsets implements Checker {
   /** Partitions whose task said that it begins anew, as an option allows. */
   readonly #renewals = new Set<string>();
   readonly #truncated = new Set<string>();
+  /** What is committed for a topic that was deleted may belong to the one before. */
+  readonly #deleted = new Set<string>();
 
   /**
    * @param view The run.
@@ -47,6 +49,7 @@ export class CommittedOffsets implements Checker {
 
   change(change: Change): void {
     if (change.kind === "log-truncated") this.#truncated.add(`${change.topic}:${change.partition}`);
+    else if (change.kind === "topic-deleted") this.#deleted.add(change.topic);
   }
 
   log(_process: SimProcess, _level: LogLevel, message: string, detail: StepDetail): void {
@@ -116,6 +119,7 @@ export class CommittedOffsets implements Checker {
     const log = findLog(this.#view.broker.cluster.state, topic, partition);
     if (log === undefined || !isOurs(commit)) return;
     if (offset <= log.lastStableOffset || this.#truncated.has(`${topic}:${partition}`)) return;
+    if (this.#deleted.has(topic)) return;
     this.#view.violate(
       "I-03",
       `more of ${

@@ -109,7 +109,8 @@ export class LocalStores implements Checker {
     }
     // From here on what was found is what is there.
     store.last = found;
-    store.written.clear();
+    // What was found and is not synced may still go back at the next crash.
+    if (this.#view.options.isStateSynced) store.written.clear();
     if (found !== undefined) store.written.add(found);
     store.begun.clear();
     store.hasCrashed = false;

@@ -48,6 +48,10 @@ export class Owners implements Checker {
 
   change(change: Change): void {
     if (change.kind !== "offsets-committed" && change.kind !== "transaction-offsets-staged") return;
+    const isOperator = change.kind === "offsets-committed" &&
+      this.#view.broker.cluster.state.groups.get(change.groupId)?.members.size === 0;
+    // Without members there is nobody to commit: an operator puts back what was committed once.
+    if (isOperator) return;
     for (const entry of change.offsets) this.#checkMember(change.groupId, entry);
   }
 

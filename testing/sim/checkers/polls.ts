@@ -33,6 +33,8 @@ export class Polls implements Checker {
   /** Next offset that each task is to process. */
   readonly #tasks = new Map<string, number>();
   readonly #truncated = new Set<string>();
+  /** A reply that is under way when a topic is deleted still holds its records. */
+  readonly #deleted = new Set<string>();
 
   /** @param view The run. */
   constructor(view: RunView) {
@@ -41,7 +43,10 @@ export class Polls implements Checker {
 
   change(change: Change): void {
     if (change.kind === "log-truncated") this.#truncated.add(`${change.topic}:${change.partition}`);
-    else if (change.kind === "topic-deleted") this.#consumers.clear();
+    else if (change.kind === "topic-deleted") {
+      this.#consumers.clear();
+      this.#deleted.add(change.topic);
+    }
   }
 
   seam(call: SeamCall): void {
@@ -132,6 +137,7 @@ export class Polls implements Checker {
     }
     const log = findLog(this.#view.broker.cluster.state, topic, partition);
     if (log === undefined || to <= log.lastStableOffset || this.#truncated.has(keyOf(slab))) return;
+    if (this.#deleted.has(topic)) return;
     this.#fail(call, slab, `nothing from ${log.lastStableOffset} on, where undecided records begin`);
   }
 
