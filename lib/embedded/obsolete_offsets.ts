@@ -1,5 +1,5 @@
 import type { ByteSpans } from "../columns/records.ts";
-import { type LogBatch, offsetOfRow, type OffsetRanges } from "./log_batch.ts";
+import { type LogBatch, offsetOfRow, type OffsetRanges, rowAtOffset } from "./log_batch.ts";
 import type { PartitionLog } from "./partition_log.ts";
 
 /**
@@ -34,7 +34,8 @@ function forEachRecord(
   for (const batch of log.batches()) {
     if (batch.baseOffset >= cleanPoint) return;
     const count = batch.records?.count ?? 0;
-    for (let row = 0; row < count; row++) {
+    // What lies before the log's start is gone already, and may be part of an open transaction.
+    for (let row = rowAtOffset(batch, log.logStart); row < count; row++) {
       const offset = offsetOfRow(batch, row);
       if (offset >= cleanPoint) return;
       visit(batch.isAborted ? null : keyOf(batch, row), offset);

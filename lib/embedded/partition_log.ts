@@ -163,7 +163,6 @@ export class PartitionLog {
       if (batch.records === null) this.#decide(batch);
       else if (batch.isTransactional) this.#join(batch);
     }
-    for (const { producerId, openFrom } of this.#producers.values()) this.#openFrom(producerId, openFrom);
   }
 
   /** Sets an empty log as a snapshot tells. */
@@ -192,10 +191,7 @@ export class PartitionLog {
     producer: { producerId: number; epoch: number; batches: [number, number, number][]; openFrom: number | null },
   ): void {
     this.#producers.restore(producer);
-    this.#openFrom(producer.producerId, producer.openFrom);
-  }
-
-  #openFrom(producerId: number, firstOffset: number | null): void {
+    const { producerId, openFrom: firstOffset } = producer;
     if (firstOffset === null) return;
     this.#open.set(producerId, { firstOffset, batches: this.#open.get(producerId)?.batches ?? [] });
   }

@@ -1,18 +1,21 @@
 import type { LogBatch } from "./log_batch.ts";
-import { type PartitionProducer, PartitionProducers } from "./partition_producers.ts";
+import { PartitionProducers } from "./partition_producers.ts";
 
 /** Something that a log, or what is remembered of it, tells of a producer. */
 interface Evidence {
   readonly producerId: number;
   readonly epoch: number;
   readonly offset: number;
+  /** Whether it is lost. */
+  readonly isLost: boolean;
   /** First sequence number and number of records; `null` for a control record. */
   readonly batch: { readonly sequence: number; readonly count: number; readonly isTransactional: boolean } | null;
 }
 
 /**
  * What a partition knows of producers after its log was cut back: as if what is lost had never been appended. A repeated
- * batch that is lost is appended again; one that comes after a lost one is out of order. A producer of which nothing is
+ * batch that is lost is appended again; one that comes after a lost one is out of order. A transaction is open when the log
+ * holds records of it and no control record after them. A producer of which nothing is
  * left has to begin anew at sequence number 0, where Kafka would take any number and so hide the loss.
  *
  * @param before What it knew.
@@ -24,17 +27,18 @@ export function truncatedProducers(
   held: readonly LogBatch[],
   logEnd: number,
 ): PartitionProducers {
-  const evidence = [...evidenceOf(held), ...rememberedOf(before, held)].sort((a, b) => a.offset - b.offset);
+  const evidence = [...evidenceOf(held, logEnd), ...rememberedOf(before, held, logEnd)];
+  evidence.sort((a, b) => a.offset - b.offset);
   const after = new PartitionProducers();
   for (const producer of before.values()) {
     // What the log does not tell any more was before all that it holds.
     const { producerId, epoch } = producer;
-    const isLost = evidence.some((one) => isOf(one, producer) && one.offset >= logEnd) &&
-      !evidence.some((one) => isOf(one, producer) && one.offset < logEnd);
-    if (!isLost) after.restore({ producerId, epoch, batches: [], openFrom: null });
+    const own = evidence.filter((one) => one.producerId === producerId && one.epoch === epoch);
+    const isForgotten = own.length > 0 && own.every(({ isLost }) => isLost);
+    if (!isForgotten) after.restore({ producerId, epoch, batches: [], openFrom: null });
   }
-  for (const { producerId, epoch, offset, batch } of evidence) {
-    if (offset >= logEnd) break;
+  for (const { producerId, epoch, offset, isLost, batch } of evidence) {
+    if (isLost) continue;
     const known = after.get(producerId);
     // Of an epoch before the one that is known to be newest, no sequence number counts any more.
     const isOutdated = known !== undefined && epoch < known.epoch;
@@ -47,28 +51,21 @@ export function truncatedProducers(
     if (!isOutdated) after.remember(producerId, { epoch, sequence, count, firstOffset: offset });
     if (isTransactional) after.open(producerId, offset);
   }
-  for (const { producerId, openFrom } of before.values()) {
-    // Retention may have passed the first batch of a transaction that is still open.
-    const producer = after.get(producerId);
-    if (producer !== undefined && openFrom !== null && openFrom < logEnd) producer.openFrom = openFrom;
-  }
   return after;
 }
 
-function isOf(evidence: Evidence, { producerId, epoch }: PartitionProducer): boolean {
-  return evidence.producerId === producerId && evidence.epoch === epoch;
-}
-
-function evidenceOf(held: readonly LogBatch[]): Evidence[] {
+function evidenceOf(held: readonly LogBatch[], logEnd: number): Evidence[] {
   return held.filter(({ producerId }) => producerId >= 0).map((batch) => {
     const { producerId, producerEpoch: epoch, baseOffset: offset, lastOffset, sequence, isTransactional } = batch;
     const count = lastOffset + 1 - offset;
-    return { producerId, epoch, offset, batch: batch.records === null ? null : { sequence, count, isTransactional } };
+    const isLost = lastOffset >= logEnd;
+    const tells = batch.records === null ? null : { sequence, count, isTransactional };
+    return { producerId, epoch, offset, isLost, batch: tells };
   });
 }
 
 /** Batches that are remembered, but not held any more: retention or compaction took them. */
-function rememberedOf(before: PartitionProducers, held: readonly LogBatch[]): Evidence[] {
+function rememberedOf(before: PartitionProducers, held: readonly LogBatch[], logEnd: number): Evidence[] {
   const offsets = new Set(held.map(({ baseOffset }) => baseOffset));
   const found: Evidence[] = [];
   for (const { producerId, epoch, batches } of before.values()) {
@@ -76,7 +73,7 @@ function rememberedOf(before: PartitionProducers, held: readonly LogBatch[]): Ev
       if (offsets.has(offset)) continue;
       // Whatever it was part of is decided: neither retention nor compaction passes the last stable offset.
       const batch = { sequence: first, count: last + 1 - first, isTransactional: false };
-      found.push({ producerId, epoch, offset, batch });
+      found.push({ producerId, epoch, offset, isLost: offset + last - first >= logEnd, batch });
     }
   }
   return found;
