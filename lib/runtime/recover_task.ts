@@ -160,7 +160,7 @@ async function restore(
       isLineageNew: plan.isLineageNew,
     });
     if (candidate.kind === "local") return { plan, store: local.store };
-    const isDirty = local.position !== "absent" || candidate.kind === "checkpoint";
+    const isDirty = local.position !== "absent" || candidate.kind === "checkpoint" || await holdsRows(local.store);
     if (isDirty) await empty(local, options);
     if (candidate.kind === "empty") return { plan, store: local.store };
     const chosen = candidates.find((each) => each.id === candidate.id)!;
@@ -176,6 +176,12 @@ async function restore(
       await empty(local, options);
     }
   }
+}
+
+/** Whether there are rows: in a store without a position, those of a load that a crash cut off. */
+async function holdsRows(store: StateStore): Promise<boolean> {
+  for await (const page of store.scan({}, 1)) return page.count > 0;
+  return false;
 }
 
 /** Where a fresh task starts. */

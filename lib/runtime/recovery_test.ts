@@ -295,3 +295,22 @@ for (const guarantee of GUARANTEES) {
     await run.close();
   });
 }
+
+for (const guarantee of GUARANTEES) {
+  Deno.test(`${guarantee}: what a load had written before a crash is gone when there is no checkpoint to load again`, async () => {
+    const blobs = new MemoryBlobStore();
+    const run = await TallyRun.start(tallyApp(guarantee), { blobs });
+    const { driver } = run;
+    run.feed(40);
+    await driver.advanceClock(3_000);
+    await run.check();
+    driver.crash();
+    const restarting = driver.restart(0, { node: "new" });
+    await driver.crashAt("restore:segment-loaded", { node: "none" });
+    for (const { name } of await blobs.list("")) await blobs.delete(name);
+    await driver.restart(0);
+    await restarting;
+    await run.probe();
+    await run.close();
+  });
+}
