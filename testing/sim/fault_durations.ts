@@ -19,6 +19,9 @@ const outage: RangeOf = ({ safetyMs }) => {
   return [ms, ms];
 };
 
+/** How long a job is left alone before the operator comes. */
+const untilOperator: RangeOf = () => [300, 4_000];
+
 const RANGES: Readonly<Partial<Record<FaultKind, RangeOf>>> = {
   P1: downtime,
   P2: belowSession,
@@ -35,11 +38,16 @@ const RANGES: Readonly<Partial<Record<FaultKind, RangeOf>>> = {
   N6: ({ failoverGraceMs }) => [50, failoverGraceMs * 2],
   N7: ({ failoverGraceMs }) => [50, failoverGraceMs * 1.5],
   B2: () => [50, 10_000],
+  B3: untilOperator,
+  B4: untilOperator,
+  B7: untilOperator,
+  B8: untilOperator,
   B9: () => [50, 20_000],
   B11: () => [5, 1_000],
   B13: () => [100, 10_000],
   G1: () => [100, 10_000],
   G3: aboveSession,
+  G8: untilOperator,
   G10: () => [10, 5_000],
   G11: () => [100, 20_000],
   T3: () => [1, 120_000],
@@ -57,7 +65,18 @@ const RANGES: Readonly<Partial<Record<FaultKind, RangeOf>>> = {
   C3: () => [1_000, 60_000],
   C4: () => [1_000, 120_000],
   U11: () => [100, 30_000],
+  O6: untilOperator,
+  O7: untilOperator,
 };
+
+/** Kinds after which an operator stops the job and starts it again: that takes a while more. */
+const REPAIRED: ReadonlySet<FaultKind> = new Set(["B3", "B4", "B7", "B8", "G8", "O6", "O7"]);
+const REPAIR_MS = 5_000;
+
+/** How long it takes beyond its duration until what a fault needs has been done. */
+export function aftermathMs(kind: FaultKind): number {
+  return REPAIRED.has(kind) ? REPAIR_MS : 0;
+}
 
 /**
  * How long a fault may last.

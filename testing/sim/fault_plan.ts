@@ -1,6 +1,6 @@
 import { SeededRandom } from "../seeded_random.ts";
 import type { SimOptions } from "./contracts.ts";
-import { durationRange, FAULT_KIND_LIST } from "./fault_durations.ts";
+import { aftermathMs, durationRange, FAULT_KIND_LIST } from "./fault_durations.ts";
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from "./fault_kinds.ts";
 import { hashOf } from "./mixed_hash.ts";
 
@@ -44,7 +44,7 @@ function drawKind(kind: FaultKind, ratePerMinute: number, options: SimOptions): 
     const durationMs = Math.round(random.logUniform(range[0], range[1]));
     const process = Math.floor(random.float() * options.processes);
     const draw = random.uint32();
-    const latestMs = Math.max(options.warmUpMs, endMs - 1 - durationMs);
+    const latestMs = Math.max(options.warmUpMs, endMs - 1 - durationMs - aftermathMs(kind));
     faults.push({ kind, atMs: Math.floor(Math.min(atMs, latestMs)), process, durationMs, draw });
   }
   return faults;

@@ -1,10 +1,7 @@
 import { strikeCalls } from "./network_faults.ts";
-import { checkpointNames, committedOf, resetToLogStart } from "./operator.ts";
+import { checkpointNames, committedOf, operatorComes, resetToLogStart } from "./operator.ts";
 import type { Injectors, Place, Strike } from "./strike.ts";
 import { openForeign } from "./transaction_faults.ts";
-
-/** How long the job is left alone with what happened to its log before the operator comes. */
-const ALONE_MS = 2_500;
 
 function logOf({ world }: Strike, { topic, partition }: Place) {
   return world.broker.cluster.state.topics.get(topic)?.logs[partition];
@@ -52,7 +49,7 @@ function truncate(strike: Strike): void {
   world.excuse(topic, partition, "its log was truncated");
   const end = world.broker.truncate(place, offset);
   strike.fire(`${topic}:${partition} loses [${end}, ${logEnd})`);
-  strike.later(ALONE_MS, () => resetToLogStart(strike, { places: [place], reason: "its log was truncated" }));
+  operatorComes(strike, () => resetToLogStart(strike, { places: [place], reason: "its log was truncated" }));
 }
 
 /** Retention goes past what a task has committed, or just up to it, so that state from before cannot be replayed. */
@@ -73,7 +70,7 @@ function expireRecords(strike: Strike): void {
   world.excuse(topic, partition, reason);
   world.broker.deleteRecordsBefore(topic, partition, offset);
   strike.fire(`${topic}:${partition} begins at ${offset} now, ${committed} was committed`);
-  strike.later(ALONE_MS, () => resetToLogStart(strike, { places: [place], reason }));
+  operatorComes(strike, () => resetToLogStart(strike, { places: [place], reason }));
 }
 
 /** Records that another one of their key has replaced are gone; a replay would see fewer than were read. */
@@ -108,7 +105,7 @@ function recreate(strike: Strike): void {
   for (const { partition } of places) world.excuse(topic, partition, reason);
   strike.fire(`topic ${topic} is deleted and created again`);
   world.broker.recreateTopic(topic);
-  strike.later(ALONE_MS, () => resetToLogStart(strike, { places, reason }));
+  operatorComes(strike, () => resetToLogStart(strike, { places, reason }));
 }
 
 /**
@@ -172,7 +169,7 @@ export const BROKER_FAULTS: Injectors<
   B5: compact,
   B6: fillWithControls,
   B7: recreate,
-  B8: (strike) => growTopic(strike, (before) => strike.later(ALONE_MS, () => resetGrown(strike, before))),
+  B8: (strike) => growTopic(strike, (before) => operatorComes(strike, () => resetGrown(strike, before))),
   B9: missReplicas,
   B11: (strike) => strikeCalls(strike, { fate: "slow", calls: ["produce", "fetch", "commit"], timesMax: 40 }),
   // An adapter tells of a damaged batch as of a broker that cannot answer now: it is fetched again.

@@ -3,7 +3,7 @@ import type { StepLabel } from "../../../lib/seams/observer.ts";
 import type { SimProcess } from "../contracts.ts";
 import { inviteGuest } from "./guest.ts";
 import { strikeCalls } from "./network_faults.ts";
-import { committedOf, isCheckpointed, setOffsets, whileDown } from "./operator.ts";
+import { committedOf, isCheckpointed, operatorComes, setOffsets, whileDown } from "./operator.ts";
 import { FOREIGN, type Injectors, type Strike } from "./strike.ts";
 
 const BATCH_LABELS: readonly StepLabel[] = ["batch:fetched", "batch:decoded", "batch:processed"];
@@ -119,7 +119,7 @@ function expireOffsets(strike: Strike): void {
     }
     world.broker.expireOffsets(groupId);
     if (stopping.length === 0) return;
-    world.after(3_000, () =>
+    operatorComes(strike, () =>
       whileDown(strike, () => {
         const offsets = stopping.filter((entry) => committedOf(world, { groupId, place: entry }) === undefined);
         setOffsets(world, { groupId, offsets });

@@ -2,7 +2,15 @@ import { type CheckpointManifest, MANIFEST_FORMAT_VERSION } from "../../../lib/c
 import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
 import { decodeManifest, encodeManifest } from "../../../lib/core/manifest_codec.ts";
 import { growTopic, resetGrown } from "./broker_faults.ts";
-import { checkpointNames, committedOf, deleteObject, resetToLogStart, setOffsets, whileDown } from "./operator.ts";
+import {
+  checkpointNames,
+  committedOf,
+  deleteObject,
+  operatorComes,
+  resetToLogStart,
+  setOffsets,
+  whileDown,
+} from "./operator.ts";
 import type { Injectors, Place, Strike } from "./strike.ts";
 
 /** A manifest of a checkpoint, newest of its owner. */
@@ -84,7 +92,7 @@ function deleteCheckpoint(strike: Strike): void {
 }
 
 function raisePartitions(strike: Strike): void {
-  whileDown(strike, () => growTopic(strike, (before) => strike.later(1, () => resetGrown(strike, before))));
+  whileDown(strike, () => growTopic(strike, (before) => resetGrown(strike, before)));
 }
 
 /**
@@ -109,7 +117,7 @@ function setCommitted(strike: Strike): void {
     strike.fire(`the committed offset of ${topic}:${partition} is set to ${offset}`);
     const entry = { ...place, offset, leaderEpoch: -1, metadata: "" };
     for (const groupId of groups) setOffsets(world, { groupId, offsets: [entry] });
-    if (!isToStart) strike.later(3_000, () => resetStuck(strike, place, reason));
+    if (!isToStart) operatorComes(strike, () => resetStuck(strike, place, reason));
   });
 }
 

@@ -31,6 +31,14 @@ export function whileDown(strike: Strike, action: () => void): void {
   });
 }
 
+/**
+ * The job is left alone with what happened to it, then the operator comes; also when faults are over by then, since nobody
+ * else can help.
+ */
+export function operatorComes(strike: Strike, action: () => void): void {
+  strike.world.after(strike.fault.durationMs, action);
+}
+
 /** What a group has committed for a partition. */
 export function committedOf(
   world: FaultWorld,
