@@ -1,5 +1,8 @@
 import fc, { type Arbitrary } from "fast-check";
+import type { SimOptions } from "./sim/contracts.ts";
+import { durationRange, FAULT_KIND_LIST } from "./sim/fault_durations.ts";
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from "./sim/fault_kinds.ts";
+import { sortedPlan } from "./sim/fault_plan.ts";
 
 /** Options of {@linkcode faultPlan}. */
 export interface FaultPlanOptions {
@@ -11,9 +14,9 @@ export interface FaultPlanOptions {
   processes?: number;
   /** Most faults of a plan. @default {8} */
   faultsMax?: number;
+  /** Session timeout of the group: short pauses of a process are shorter, long ones longer. @default {10_000} */
+  failoverGraceMs?: number;
 }
-
-const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
 
 /**
  * Faults of a simulated run, in the order in which they come; the plan without faults is among them. Shrinking leaves
@@ -34,14 +37,11 @@ const KINDS = Object.keys(FAULT_KINDS) as FaultKind[];
  * ```
  */
 export function faultPlan(options: FaultPlanOptions = {}): Arbitrary<readonly PlannedFault[]> {
-  const { durationMs = 30_000, kinds = KINDS, processes = 3, faultsMax = 8 } = options;
-  for (
-    const [name, value, least] of [["durationMs", durationMs, 1], ["processes", processes, 1], [
-      "faultsMax",
-      faultsMax,
-      0,
-    ]] as const
-  ) {
+  const { durationMs = 30_000, kinds = FAULT_KIND_LIST, processes = 3, faultsMax = 8, failoverGraceMs = 10_000 } =
+    options;
+  const numbers = { durationMs, processes, failoverGraceMs, faultsMax };
+  for (const [name, value] of Object.entries(numbers)) {
+    const least = name === "faultsMax" ? 0 : 1;
     if (Number.isInteger(value) && value >= least) continue;
     throw new RangeError(`Cannot plan faults as '${name}' must be an integer >= ${least}: current value is ${value}`);
   }
@@ -51,13 +51,18 @@ export function faultPlan(options: FaultPlanOptions = {}): Arbitrary<readonly Pl
       `Cannot plan faults as 'kinds' must name some of FAULT_KINDS: current value is ${JSON.stringify(kinds)}`,
     );
   }
-  const fault = fc.record({
-    kind: fc.constantFrom(...kinds),
-    atMs: fc.nat({ max: durationMs - 1 }),
-    process: fc.nat({ max: processes - 1 }),
-    durationMs: fc.oneof(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: Math.max(1, durationMs) })),
-    draw: fc.integer({ min: 0, max: 0xffff_ffff }),
-  });
+  const faultOf = (kind: FaultKind): Arbitrary<PlannedFault> => {
+    // The duration of a kind depends on these two options of a run only.
+    const [low, high] = durationRange(kind, { safetyMs: durationMs, failoverGraceMs } as SimOptions);
+    return fc.record({
+      kind: fc.constant(kind),
+      atMs: fc.nat({ max: durationMs - 1 }),
+      process: fc.nat({ max: processes - 1 }),
+      durationMs: fc.integer({ min: Math.ceil(low), max: Math.max(Math.ceil(low), Math.floor(high)) }),
+      draw: fc.integer({ min: 0, max: 0xffff_ffff }),
+    });
+  };
+  const fault = fc.constantFrom(...kinds).chain(faultOf);
   return fc.array(fc.noShrink(fault), { maxLength: faultsMax, size: "max" })
-    .map((faults): readonly PlannedFault[] => faults.toSorted((a, b) => a.atMs - b.atMs));
+    .map((faults): readonly PlannedFault[] => sortedPlan(faults));
 }

@@ -46,6 +46,13 @@ Deno.test("faultPlan() shrinks by leaving faults out, and changes none that rema
   assert(counterexample![0].every((fault) => all.has(JSON.stringify(fault))));
 });
 
+Deno.test("faultPlan() pauses a process for less than its session (P2) or for longer (P3)", () => {
+  const plans = faultPlan({ kinds: ["P2", "P3"], failoverGraceMs: 2_000, durationMs: 60_000 });
+  const faults = fc.sample(plans, { numRuns: 200, seed: 1 }).flat();
+  assert(faults.some(({ kind }) => kind === "P2") && faults.some(({ kind }) => kind === "P3"));
+  assert(faults.every(({ kind, durationMs }) => kind === "P2" ? durationMs < 2_000 : durationMs > 2_000));
+});
+
 Deno.test("faultPlan() says what is wrong with its options", () => {
   assertThrows(() => faultPlan({ durationMs: 0 }), RangeError, "'durationMs' must be an integer >= 1");
   assertThrows(() => faultPlan({ processes: 1.5 }), RangeError, "'processes' must be an integer >= 1");

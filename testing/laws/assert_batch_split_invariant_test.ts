@@ -59,6 +59,7 @@ for (const [what, make] of Object.entries({ meanSoFar, numberedInState, windows,
 Deno.test("assertBatchSplitInvariant() of updates wants the last value of each key, and values of prefixes in between", async () => {
   const error = await failure(() => assertBatchSplitInvariant(meanUpdates, { rowsMax: 4 }));
   assertStringIncludes(error.message, "depends on where batches are cut");
+  assertStringIncludes(error.message, 'If only the last value of each key counts, pass { output: "update" }.');
   await assertBatchSplitInvariant(meanUpdates, { ...MANY, output: "update" });
 
   const lastWrong = await failure(() => assertBatchSplitInvariant(meanPerBatch, { output: "update", rowsMax: 4 }));
