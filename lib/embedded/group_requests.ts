@@ -92,9 +92,11 @@ export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply
     assignment: known?.assignment ?? [],
   };
   group.members.set(member.memberId, member);
-  if (known !== undefined && known.memberId !== member.memberId && group.statics.has(member.instanceId!)) {
-    const { groupId, memberId } = request;
-    core.emit({ kind: "static-member-replaced", groupId, instanceId: member.instanceId!, memberId });
+  const { groupId, memberId, instanceId } = request;
+  // Also when its predecessor has left meanwhile: a restart must not revive that one in its place.
+  const fact = instanceId === null ? undefined : group.statics.get(instanceId);
+  if (fact !== undefined && fact.memberId !== memberId) {
+    core.emit({ kind: "static-member-replaced", groupId, instanceId: instanceId!, memberId });
   }
   if (group.phase !== "preparing" && !isSameTopics) prepareRebalance(group, times);
   if (group.phase === "preparing") member.isJoined = true;
