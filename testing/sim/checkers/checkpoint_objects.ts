@@ -1,8 +1,10 @@
 /**
  * I-15: a visible manifest implies that all its files exist with the stated size and checksum.
  *
- * I-16: no object is ever overwritten, and no name is used twice.
+ * I-16: no object is ever overwritten, and no name stands for two contents. (An upload that is tried again after its object
+ * has been collected writes the same bytes once more.)
  */
+import { sha256Hex } from "../../../lib/base/sha256.ts";
 import type { Checker, InvariantId, RunView } from "../contracts.ts";
 import type { BlobEvent } from "../stores/sim_blob_store.ts";
 import type { CheckpointBook, ParsedName } from "./checkpoint_book.ts";
@@ -12,8 +14,8 @@ export class CheckpointObjects implements Checker {
   readonly invariants: readonly InvariantId[] = ["I-15", "I-16"];
   readonly #view: RunView;
   readonly #book: CheckpointBook;
-  /** Every name that was ever created, and by whom. */
-  readonly #ever = new Map<string, string>();
+  /** Every name that was ever created by a process, by whom, and the checksum of its content. */
+  readonly #ever = new Map<string, { readonly who: string; readonly checksum: string }>();
 
   /**
    * @param view The run.
@@ -23,13 +25,16 @@ export class CheckpointObjects implements Checker {
     this.#view = view;
     this.#book = book;
     book.onCreated((event, parsed) => this.#created(event, parsed));
+    book.onDeleted((event) => {
+      // What an operator has deleted may be made anew.
+      if (!isProcess(event.who)) this.#ever.delete(event.name);
+    });
   }
 
   /** All manifests that are there, once more: nothing may have come apart meanwhile. */
   quiet(): void {
-    for (const name of this.#view.blobs.names()) {
-      const checkpoint = this.#book.checkpoint(name);
-      if (checkpoint !== undefined && !this.#view.blobs.damaged.has(name)) this.#checkFiles(name);
+    for (const { name } of this.#book.all()) {
+      if (!this.#view.blobs.damaged.has(name) && this.#ever.has(name)) this.#checkFiles(name);
     }
   }
 
@@ -38,13 +43,15 @@ export class CheckpointObjects implements Checker {
   }
 
   #created({ name, who }: BlobEvent, parsed: ParsedName | undefined): void {
+    if (!isProcess(who)) return;
     const before = this.#ever.get(name);
-    this.#ever.set(name, who);
-    if (before !== undefined) {
+    const checksum = sha256Hex(this.#view.blobs.written(name)!);
+    this.#ever.set(name, { who, checksum });
+    if (before !== undefined && (before.who !== who || before.checksum !== checksum)) {
       this.#view.violate(
         "I-16",
-        `the name '${name}' was used twice: expected a new name for each object, found one that '${before}' had created, ` +
-          `now by '${who}'`,
+        `the name '${name}' was used twice: expected a new name for each object, found one that '${before.who}' had ` +
+          `created, now by '${who}' with ${before.checksum === checksum ? "the same" : "another"} content`,
       );
     }
     if (parsed === undefined) {
@@ -61,4 +68,9 @@ export class CheckpointObjects implements Checker {
     if (flaw === undefined) return;
     this.#view.violate("I-15", `the manifest '${name}' is visible without all its files: ${flaw}`);
   }
+}
+
+/** Whether a process of the job did something, and no operator. */
+export function isProcess(who: string): boolean {
+  return who.startsWith("process-");
 }

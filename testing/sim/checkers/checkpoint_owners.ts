@@ -40,7 +40,8 @@ export class CheckpointOwners implements Checker {
 
   /** An owner token is of one opening of a task, and so of one process. */
   #begun(process: SimProcess, detail: StepDetail): void {
-    const key = `${taskOf(detail)} ${detail.ownerToken}`;
+    // Where an operator has deleted everything, tokens begin anew, in another lineage.
+    const key = `${taskOf(detail)} ${detail.lineage} ${detail.ownerToken}`;
     const holder = this.#holders.get(key);
     const who = describeProcess(process);
     if (holder === undefined) this.#holders.set(key, { life: lifeKey(process), who });

@@ -118,7 +118,8 @@ export class CommittedOffsets implements Checker {
     const { topic, partition, offset } = commit;
     const log = findLog(this.#view.broker.cluster.state, topic, partition);
     if (log === undefined || !isOurs(commit)) return;
-    if (offset <= log.lastStableOffset || this.#truncated.has(`${topic}:${partition}`)) return;
+    const place = `${topic}:${partition}`;
+    if (offset <= log.lastStableOffset || this.#truncated.has(place) || this.#view.excused.has(place)) return;
     if (this.#deleted.has(topic)) return;
     this.#view.violate(
       "I-03",

@@ -58,9 +58,11 @@ export class Owners implements Checker {
   /** The broker fences by member and generation only; that the member holds the partition is for the library to keep. */
   #checkMember(groupId: string, { topic, partition, metadata, offset }: OffsetEntry): void {
     const asked = this.#asked.get(`${groupId}\n${topic}:${partition}`)?.findLast(({ text }) => text === metadata);
-    if (asked === undefined || metadata === "") return;
+    const members = this.#view.broker.cluster.state.groups.get(groupId)?.members;
+    // A group without members may be set by an operator, also to what it held before.
+    if (asked === undefined || metadata === "" || members === undefined || members.size === 0) return;
     const { memberId } = asked.group;
-    const member = this.#view.broker.cluster.state.groups.get(groupId)?.members.get(memberId);
+    const member = members.get(memberId);
     const isHeld = member?.assignment.some(([name, number]) => name === topic && number === partition) ?? false;
     if (isHeld) return;
     this.#view.violate(

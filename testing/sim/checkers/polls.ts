@@ -136,7 +136,9 @@ export class Polls implements Checker {
       before = offsets[at]!;
     }
     const log = findLog(this.#view.broker.cluster.state, topic, partition);
-    if (log === undefined || to <= log.lastStableOffset || this.#truncated.has(keyOf(slab))) return;
+    const key = keyOf(slab);
+    if (log === undefined || to <= log.lastStableOffset) return;
+    if (this.#truncated.has(key) || this.#view.excused.has(key)) return;
     if (this.#deleted.has(topic)) return;
     this.#fail(call, slab, `nothing from ${log.lastStableOffset} on, where undecided records begin`);
   }

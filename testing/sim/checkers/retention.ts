@@ -9,6 +9,7 @@ import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observe
 import type { Checker, FiredFault, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { BlobEvent } from "../stores/sim_blob_store.ts";
 import type { CheckpointBook, ParsedName } from "./checkpoint_book.ts";
+import { isProcess } from "./checkpoint_objects.ts";
 import { lifeKey } from "./seam_handles.ts";
 
 /** A round of retention that is under way. */
@@ -140,13 +141,13 @@ export class RetentionRules implements Checker {
     const { names: { prefix }, object } = parsed;
     if (object.kind === "segment") {
       this.#orphans.get(prefix)?.delete(name);
-      if (this.#book.referencesTo(name) === 0 || !who.startsWith("process")) return;
+      if (this.#book.referencesTo(name) === 0 || !isProcess(who)) return;
       this.#view.violate(
         "I-19",
         `'${who}' deleted the file '${name}' that ${this.#book.referencesTo(name)} manifests reference: expected the ` +
           `manifests to go first`,
       );
-    } else if (object.kind === "manifest" && who.startsWith("process")) this.#checkLeft(name, who, parsed);
+    } else if (object.kind === "manifest" && isProcess(who)) this.#checkLeft(name, who, parsed);
   }
 
   /** What remains of the newest lineage when a manifest goes. */
