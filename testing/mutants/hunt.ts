@@ -31,6 +31,8 @@ export interface HuntOptions {
   readonly seeds: number;
   /** The simulator is stopped after so long: a run that never ends counts as nothing learned. */
   readonly timeoutMs: number;
+  /** Seeds that fail without any mutant: they prove nothing. @default {none} */
+  readonly ignored?: ReadonlySet<number>;
 }
 
 /**
@@ -90,16 +92,36 @@ type Outcome =
   | { kind: "seen"; test: string }
   | { kind: "broken"; reason: string };
 
-async function simulate(tree: PatchedTree, { seeds, timeoutMs }: HuntOptions): Promise<Outcome> {
-  const args = ["testing/sim/main.ts", "--seeds", `1..${seeds}`, "--profile", "small", "--json", "--stop-at-first"];
+/**
+ * Runs the simulator on the copy as the sources are.
+ *
+ * @param tree A copy that holds no mutant.
+ * @param options Seeds and time.
+ * @returns Seeds that fail.
+ * @throws {Error} when the simulator does not come to its end.
+ */
+export async function failingSeeds(tree: PatchedTree, options: HuntOptions): Promise<ReadonlySet<number>> {
+  const seeds = new Set<number>();
+  const ended = await runSimulator(tree, options, ({ seed }) => {
+    seeds.add(seed);
+    return false;
+  });
+  if (ended.isTimedOut || (ended.code !== 0) !== (seeds.size > 0)) {
+    throw new Error(`Cannot hunt mutants as the simulator does not run on the sources: ${ended.tail}`);
+  }
+  return seeds;
+}
+
+async function simulate(tree: PatchedTree, options: HuntOptions): Promise<Outcome> {
+  const { timeoutMs, ignored } = options;
   let run: FailedRun | undefined;
-  const ended = await runDeno(tree, ["run", ...args], {
-    timeoutMs,
-    onLine: (line) => (run ??= failedRun(line)) !== undefined,
+  const ended = await runSimulator(tree, options, (failed) => {
+    if (ignored?.has(failed.seed) !== true) run ??= failed;
+    return run !== undefined;
   });
   if (run !== undefined) return { kind: "found", run };
   if (ended.isTimedOut) return { kind: "broken", reason: `no end after ${timeoutMs / 1000} s` };
-  if (ended.code === 0) return { kind: "missed" };
+  if (ended.code === 0 || ended.code === 1 && (ignored?.size ?? 0) > 0) return { kind: "missed" };
   return { kind: "broken", reason: `the simulator ended with code ${ended.code}: ${ended.tail}` };
 }
 
@@ -107,6 +129,22 @@ async function runTest(tree: PatchedTree, test: string, { timeoutMs }: HuntOptio
   const ended = await runDeno(tree, ["test", "--quiet", test], { timeoutMs, onLine: () => false });
   if (ended.isTimedOut) return { kind: "broken", reason: `no end after ${timeoutMs / 1000} s` };
   return ended.code === 0 ? { kind: "missed" } : { kind: "seen", test };
+}
+
+/** Runs seeds in order. `onFailed` is told of each that fails; the simulator is stopped once it answers `true`. */
+async function runSimulator(
+  tree: PatchedTree,
+  { seeds, timeoutMs }: HuntOptions,
+  onFailed: (run: FailedRun) => boolean,
+): Promise<Ended> {
+  const args = ["testing/sim/main.ts", "--seeds", `1..${seeds}`, "--profile", "small", "--json"];
+  return await runDeno(tree, ["run", ...args], {
+    timeoutMs,
+    onLine: (line) => {
+      const run = failedRun(line);
+      return run !== undefined && onFailed(run);
+    },
+  });
 }
 
 interface Ended {

@@ -3,14 +3,16 @@
  * in order until one fails, and tells which seed it was. Fails when a mutant is not found, when the canary is not found
  * by the first seed, or when the median is too high.
  *
- *   deno run -A testing/mutants/main.ts [--only NAME[,NAME]] [--seeds 500] [--jobs 2] [--timeout SECONDS] [--check] [--json]
+ *   deno run -A testing/mutants/main.ts [--only NAME[,NAME]] [--seeds 500] [--jobs 2] [--timeout SECONDS]
+ *     [--baseline] [--check] [--json]
  *
+ * `--baseline` runs the seeds on the sources as they are first, and ignores those that fail there: they prove nothing.
  * `--check` looks whether the patched files pass the type checker instead: a mutant is a bug that compiles.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { PatchedTree } from "./apply.ts";
-import { checkTypes, type Finding, hunt } from "./hunt.ts";
+import { checkTypes, failingSeeds, type Finding, hunt } from "./hunt.ts";
 import type { Mutant } from "./mutant.ts";
 import { CANARY, MUTANTS } from "./mutants.ts";
 import { type Hunted, summary, tableLine } from "./report.ts";
@@ -23,6 +25,7 @@ interface Options {
   readonly seeds: number;
   readonly jobs: number;
   readonly timeoutMs: number;
+  readonly hasBaseline: boolean;
   readonly isChecking: boolean;
   readonly isJson: boolean;
 }
@@ -35,6 +38,7 @@ function readOptions(args: readonly string[]): Options {
       seeds: { type: "string", default: "500" },
       jobs: { type: "string", default: "1" },
       timeout: { type: "string", default: "1200" },
+      baseline: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
@@ -51,6 +55,7 @@ function readOptions(args: readonly string[]): Options {
     seeds: positive("seeds", values.seeds),
     jobs: positive("jobs", values.jobs),
     timeoutMs: positive("timeout", values.timeout) * 1_000,
+    hasBaseline: values.baseline,
     isChecking: values.check,
     isJson: values.json,
   };
@@ -62,15 +67,23 @@ function positive(name: string, text: string): number {
   throw new RangeError(`Cannot hunt mutants as '--${name}' must be an integer >= 1: current value is ${text}`);
 }
 
+async function baseline(options: Options): Promise<ReadonlySet<number>> {
+  await using tree = await PatchedTree.create(ROOT);
+  const seeds = await failingSeeds(tree, options);
+  console.log(`${seeds.size} of ${options.seeds} seeds fail without a mutant: ${[...seeds].join(" ")}`);
+  return seeds;
+}
+
 async function main(options: Options): Promise<number> {
   const { mutants, jobs, isJson, isChecking } = options;
+  const bounds = { ...options, ignored: options.hasBaseline ? await baseline(options) : new Set<number>() };
   const waiting = [...mutants];
   const hunted: Hunted[] = [];
   const work = async (): Promise<void> => {
     await using tree = await PatchedTree.create(ROOT);
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       await tree.hold(mutant);
-      const finding: Finding = isChecking ? await checkTypes(tree, options) : await hunt(tree, options);
+      const finding: Finding = isChecking ? await checkTypes(tree, bounds) : await hunt(tree, bounds);
       hunted.push({ mutant, finding });
       const { name, breaks } = mutant;
       console.log(isJson ? JSON.stringify({ name, breaks, ...finding }) : tableLine(hunted.at(-1)!));
