@@ -56,3 +56,15 @@ Deno.test("OpenCommits.resolveOldest() takes nothing but a commit that was appli
   }
   assertEquals([commits.committed.offset, commits.resolveOldest("applied").to], [0n, 5n]);
 });
+
+Deno.test("OpenCommits.extend() takes no more rows than there are offsets", () => {
+  const committed = { offset: 0n, leaderEpoch: 1, sequence: 0, taskTimeMs: null, journal: new DecisionJournal(0n) };
+  const commits = new OpenCommits(committed, { lineage: "L", witness: witnessOf(undefined) });
+  assertThrows(
+    () => commits.extend({ to: 5n, rows: 6, taskTimeMs: 1 }),
+    InvariantError,
+    "6 rows do not stand in 5 offsets",
+  );
+  assertThrows(() => commits.extend({ to: 5n, rows: -1, taskTimeMs: 1 }), InvariantError, "-1 rows");
+  assertEquals(commits.extend({ to: 5n, rows: 5, taskTimeMs: 1 }).rows, 5);
+});

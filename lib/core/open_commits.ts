@@ -131,6 +131,8 @@ export class OpenCommits {
     const present = this.accumulating;
     const head = this.head;
     invariant(more.to >= head.offset, `I-08: a commit never goes back: ${more.to} after ${head.offset}`);
+    const offsets = more.to - head.offset;
+    invariant(more.rows >= 0 && offsets >= more.rows, `${more.rows} rows do not stand in ${offsets} offsets`);
     invariant(
       head.taskTimeMs === null || (more.taskTimeMs !== null && more.taskTimeMs >= head.taskTimeMs),
       `task time never goes back: ${more.taskTimeMs} after ${head.taskTimeMs}`,

@@ -6,6 +6,7 @@ import {
 } from "../base/errors.ts";
 import { invariant } from "../base/assert.ts";
 import { type CommitMetadata, decodeCommitMetadata } from "./commit_metadata.ts";
+import { checkedPlan } from "./checked_plan.ts";
 import { witnessOf } from "./commit_witness.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import { offsetOf, type TaskPosition } from "./position.ts";
@@ -38,6 +39,10 @@ interface Stored {
  * @throws {CheckpointIncompatibleError} when state or metadata is of another topic or of a newer version.
  */
 export function recoveryPlan(input: RecoveryInput): RecoveryPlan {
+  return checkedPlan(input, chosenPlan(input));
+}
+
+function chosenPlan(input: RecoveryInput): RecoveryPlan {
   const { committed, log } = input;
   if (committed !== undefined && (committed.offset < log.logStart || committed.offset > log.logEnd)) {
     throw outOfRange(input, `the committed offset ${committed.offset}`);

@@ -113,6 +113,11 @@ export function planRetention(input: RetentionInput): RetentionPlan {
     else orphans.add(file.name);
   }
   for (const name of spentClaims(owners, input)) deletions.push({ kind: "owner", name });
+  const deleted = new Set(deletions.map(({ name }) => name));
+  for (const manifest of kept) {
+    const names = [input.names.manifest(manifest), ...manifest.segments.map(({ name }) => name)];
+    invariant(!names.some((name) => deleted.has(name)), `I-19: what checkpoint '${names[0]}' references stays`);
+  }
   return { deletions, orphans, kept, holdReason: undefined };
 }
 

@@ -2,6 +2,7 @@
  * The tasks of the partitions that a group member holds: those that run, those that are to be opened (again), and those
  * that failed and are left alone while the others go on.
  */
+import { invariant } from "../base/assert.ts";
 import { assignmentDiff } from "../core/assignment_diff.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { Consumer, TopicPartition } from "../seams/broker.ts";
@@ -111,6 +112,7 @@ export class AssignedTasks implements Iterable<Task> {
       if (this.#troubles.get(partition)?.isWaiting === true) continue;
       try {
         const task = await this.#open(source, membership);
+        invariant(!this.#tasks.has(partition), `I-11: partition ${partition} has a task already`);
         this.#tasks.set(partition, task);
         consumer.seek(source, task.position);
         consumer.resume([source]);

@@ -5,6 +5,7 @@
  * Keeps: I-03 (`apply` when the protocol says so, never before), I-12 and I-14 (the protocol's; a producer is replaced only
  * here), and the fence of each commit is captured at its beginning.
  */
+import { invariant } from "../base/assert.ts";
 import { backoffMs } from "../base/backoff.ts";
 import { applied, notApplied, type Outcome } from "../base/outcome.ts";
 import type { CommitCommand, CommitMode, CommitReplies, CommitResult, GroupReading } from "../core/commit_commands.ts";
@@ -120,6 +121,8 @@ export class CommitGroup {
   /** Starts a commit; its end is awaited with {@linkcode CommitGroup.settled}. */
   start(sealed: readonly SealedCommit[], hooks: CommitHooks): void {
     const { clock } = this.#parts.environment;
+    invariant(this.#failure === undefined, "I-12: nothing is committed after a takeover or a dirty close");
+    invariant(this.#running === undefined, "one commit of a group at a time");
     this.#openSinceMs = clock.monotonicMs();
     this.#protocol.start(sealed.map(({ task, commit, before, lineage }) => ({
       id: `${this.#spec.name}/${task.partition}`,
@@ -265,6 +268,11 @@ export class CommitGroup {
   }
 
   #begin(): Outcome<CommitReplies["begin"]> {
+    const isTransactional = this.#mode === "transactional";
+    invariant(
+      isTransactional === (this.#transactional !== undefined),
+      "I-14: a commit begins with a producer of its own",
+    );
     const fence = this.#consumer.groupMetadata();
     if (this.#transactional !== undefined) {
       this.#parts.environment.observer.step("transaction:begin", { subscription: this.#spec.name });

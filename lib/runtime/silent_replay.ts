@@ -1,3 +1,4 @@
+import { invariant } from "../base/assert.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
 import type { TaskTime } from "../core/task_time.ts";
 import type { BatchProcessor } from "./batch_processor.ts";
@@ -61,7 +62,9 @@ export class SilentReplay {
   }
 
   async #process(input: InputBatch): Promise<void> {
-    const { recovered: { state }, processor, time } = this.#parts;
+    const { recovered: { state, live }, processor, time } = this.#parts;
+    invariant(input.from === this.#reached.offset, `I-10: records from ${input.from} came at ${this.#reached.offset}`);
+    invariant(input.to <= live.offset, `I-03: a replay to ${input.to} would pass the committed offset ${live.offset}`);
     const before = { taskTimeMs: this.#reached.taskTimeMs ?? undefined, isReplaying: true };
     state.begin();
     const taskTimeMs = await processor.process(input, before, new CommitOutputs());

@@ -1,3 +1,4 @@
+import { invariant } from "../base/assert.ts";
 import { concatSpans, nullSpans, sliceSpans, spansByteLength } from "../columns/spans.ts";
 import type { ByteSpans, Records, RecordSlab } from "../columns/records.ts";
 
@@ -154,6 +155,7 @@ export class TaskInput {
     this.#position = to;
     waiting.row = toRow;
     this.#rows -= toRow - fromRow;
+    invariant(this.#rows >= 0, "I-25: rows that wait were counted when they came");
     const bytes = bytesPerRow * (toRow - fromRow);
     this.#bytes = this.#rows === 0 ? 0 : this.#bytes - bytes;
     const batch = {

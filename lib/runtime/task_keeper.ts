@@ -5,6 +5,7 @@
  * Keeps: I-02 and I-03 (a flush carries the position of exactly the committed state), and the bound of a replay: a
  * checkpoint is forced when a recovery would have to replay too much.
  */
+import { invariant } from "../base/assert.ts";
 import { BlobError, StateError } from "../base/errors.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
@@ -133,6 +134,10 @@ export class TaskKeeper {
 
   /** A commit has happened. */
   committed(point: CommitPoint, rows: number): void {
+    invariant(
+      this.#point === undefined || point.sequence === this.#point.sequence + 1,
+      `I-08: commit ${point.sequence} came after commit ${this.#point?.sequence}`,
+    );
     this.#point = point;
     this.#rowsSince += rows;
   }
@@ -247,7 +252,12 @@ export class TaskKeeper {
     try {
       if (this.#point!.sequence !== this.#flushed?.sequence || state.pendingRows > 0) await this.#flush();
       const snapshot = await state.snapshot();
-      const position = decodePosition(snapshot.position!);
+      invariant(snapshot.position !== undefined, "I-02: a store that was flushed has a position");
+      const position = decodePosition(snapshot.position);
+      invariant(
+        position.commitSequence === this.#flushed?.sequence,
+        `I-02: a snapshot is of the flush before it: commit ${position.commitSequence}, not ${this.#flushed?.sequence}`,
+      );
       this.#trimTo = await checkpoints.publish(snapshot, position);
       this.#checkpointed = position.offsets[0]!.offset;
       this.#checkpointedSequence = position.commitSequence;

@@ -190,6 +190,7 @@ export class TaskState implements StateHost {
   async flush(position: Uint8Array): Promise<void> {
     this.#checkOpen();
     invariant(this.#flushing === undefined, "one flush at a time");
+    invariant(position.length > 0, "I-02: state is written together with its position");
     this.#flushing = this.#flush(position);
     try {
       await this.#flushing;
