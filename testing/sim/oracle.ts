@@ -26,13 +26,6 @@ const VALUE_MAX = 200;
  * @param found Records of the run in question.
  * @param options Guarantee and kind of the outputs.
  * @returns The first differences in words, one a line, or `undefined` when there are none.
- *
- * @example A record that was lost
- * ```ts ignore
- * outputDifference([row("a", "1"), row("a", "2")], [row("a", "1")], { guarantee: "exactly-once" });
- * // 1 record differs:
- * //   missing: key 'a' value 2
- * ```
  */
 export function outputDifference(
   expected: readonly ReadRow[],
