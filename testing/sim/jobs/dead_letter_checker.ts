@@ -1,4 +1,4 @@
-/** Keeps I-29: a refused record is never passed over in silence. */
+/** Keeps I-29: a refused record is never passed over in silence; and I-06 for the letters of refused records. */
 import type { Change } from "../../../lib/embedded/change.ts";
 import { decodeHeaders } from "../../../lib/columns/headers.ts";
 import { spanBytes } from "../../../lib/columns/spans.ts";
@@ -6,6 +6,7 @@ import { DEAD_LETTER_HEADERS } from "../../../lib/runtime/dead_letters.ts";
 import type { StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { VisibleRecords } from "./committed_log.ts";
+import type { DuplicateBound } from "./duplicate_bound.ts";
 import { type SeenRecord, spanTexts } from "./record_texts.ts";
 import { WatchedTopics } from "./watched_topics.ts";
 
@@ -17,6 +18,8 @@ export interface DeadLetterCheckerOptions {
   readonly input: string;
   /** Topic of refused records. */
   readonly deadLetter: string;
+  /** Bounds repeated letters. @default {they are counted, not bounded} */
+  readonly bound?: DuplicateBound;
 }
 
 interface Refused {
@@ -29,7 +32,7 @@ interface Refused {
  * Under `skip` each is counted, and nothing goes there.
  */
 export class DeadLetterChecker implements Checker {
-  readonly invariants: readonly InvariantId[] = ["I-29"];
+  readonly invariants: readonly InvariantId[] = ["I-06", "I-29"];
   readonly #view: RunView;
   readonly #options: DeadLetterCheckerOptions;
   readonly #topics: WatchedTopics;
@@ -109,7 +112,7 @@ export class DeadLetterChecker implements Checker {
   }
 
   #checkAll(): void {
-    const { input, deadLetter, groupId } = this.#options;
+    const { input, deadLetter, groupId, bound } = this.#options;
     if (this.#topics.isExcused(deadLetter)) return;
     for (const { topic, partition, offset: committed } of this.#view.broker.committedOffsets(groupId)) {
       if (topic !== input || this.#topics.isExcused(input, partition)) continue;
@@ -126,6 +129,12 @@ export class DeadLetterChecker implements Checker {
       if (lost !== undefined) {
         const what = `the refused record of partition ${partition} offset ${lost[0]}: ${lost[1].value}`;
         this.#view.violate("I-29", `${committed} is committed and topic '${deadLetter}' lacks ${what}`);
+      }
+      const repeated = refused.reduce((sum, [, { seen }]) => sum + Math.max(0, seen - 1), 0);
+      const most = bound?.duplicatesMax(partition) ?? Infinity;
+      if (repeated > most) {
+        const what = `${repeated} letters of partition ${partition} are in topic '${deadLetter}' more than once`;
+        this.#view.violate("I-06", `${what}, and failures explain ${most} at most`);
       }
     }
   }

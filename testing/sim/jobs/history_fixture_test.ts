@@ -5,7 +5,7 @@ import type { HeaderEntry } from "../../../lib/columns/headers.ts";
 import { DEAD_LETTER_HEADERS } from "../../../lib/runtime/dead_letters.ts";
 import { MemoryBroker } from "../../memory_broker.ts";
 import { type RecordRow, recordsOf } from "../../record_rows.ts";
-import type { Checker, InvariantId, RunView, SimJob, SimOptions, SimProcess } from "../contracts.ts";
+import type { Checker, FiredFault, InvariantId, RunView, SimJob, SimOptions, SimProcess } from "../contracts.ts";
 import { swarmOptions } from "../swarm.ts";
 import { DEAD_LETTERS, GROUP_ID, INPUT } from "./job_app.ts";
 import { jobFor } from "./jobs.ts";
@@ -21,8 +21,10 @@ export class History {
   readonly broker = new MemoryBroker();
   readonly violations: string[] = [];
   readonly excused = new Map<string, string>();
+  readonly fired: FiredFault[] = [];
   readonly job: SimJob;
   readonly options: SimOptions;
+  readonly view: RunView;
   readonly checkers: readonly Checker[];
   #transactions = 0;
 
@@ -32,7 +34,8 @@ export class History {
     this.options = { ...swarmOptions(1, "small"), partitions: 2, ...calm, ...drawn };
     this.job = jobFor(this.options);
     for (const [topic, partitions] of Object.entries(this.job.topics)) this.broker.createTopic(topic, partitions);
-    this.checkers = this.job.checkers!(this.#view());
+    this.view = this.#view();
+    this.checkers = this.job.checkers!(this.view);
     this.broker.cluster.onChange((change) => {
       for (const checker of this.checkers) checker.change?.(change);
     });
@@ -136,7 +139,7 @@ export class History {
       broker: this.broker,
       blobs: undefined as never,
       processes: [],
-      fired: [],
+      fired: this.fired,
       excused: this.excused,
       mark: () => {},
       violate: (invariant: InvariantId, message: string) => void this.violations.push(`${invariant} ${message}`),

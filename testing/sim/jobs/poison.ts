@@ -5,7 +5,7 @@ import { json } from "../../../lib/codecs/json/json.ts";
 import { topic } from "../../../lib/operator/topic.ts";
 import type { SimJob, SimOptions } from "../contracts.ts";
 import { GROUP_ID, INPUT, isInt32, jobApp, jobTopics, OUTPUT } from "./job_app.ts";
-import { jobCheckers } from "./job_checkers.ts";
+import { boundOf, jobCheckers } from "./job_checkers.ts";
 import { type Draft, KeyedWorkload, poisonJson } from "./keyed_workload.ts";
 import { objectOf, type SeenRecord } from "./record_texts.ts";
 import { RowChecker } from "./row_checker.ts";
@@ -59,6 +59,7 @@ export function poison(options: SimOptions): SimJob {
         output: SIDE,
         place: "offset",
         reference: new SideReference(),
+        bound: boundOf(view),
       }),
     ],
   };

@@ -1,7 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { SimOptions } from "../contracts.ts";
 import { History, type Row } from "./history_fixture_test.ts";
-import { OUTPUT } from "./job_app.ts";
+import { GROUP_ID, INPUT, OUTPUT } from "./job_app.ts";
+import { RowChecker } from "./row_checker.ts";
+import { TallyReference } from "./tally.ts";
 
 const A = { id: 1, key: "a" }, B = { id: 2, key: "b" }, A2 = { id: 3, key: "a" };
 const OUT_A = { id: 1, key: "a", count: 1, partition: 0, offset: 0 };
@@ -156,4 +158,25 @@ Deno.test("RowChecker judges a second output topic by its own reference", () => 
   extra.input([{ id: 2, key: "a", amount: 5 }]);
   extra.write("side", [{ id: 2, partition: 0, offset: 0 }]);
   assertEquals(extra.broken, ["I-05"]);
+});
+
+Deno.test("RowChecker bounds repetitions under at-least-once by what failures explain (I-06)", () => {
+  for (const [most, broken] of [[1, ["I-06"]], [2, []]] as const) {
+    const history = new History({ job: "tally", guarantee: "at-least-once" });
+    const checker = new RowChecker(history.view, {
+      groupId: GROUP_ID,
+      input: INPUT,
+      output: OUTPUT,
+      place: "offset",
+      reference: new TallyReference(),
+      bound: { duplicatesMax: () => most },
+    });
+    history.broker.cluster.onChange((change) => checker.change(change));
+    history.input([A, B]);
+    history.write(OUTPUT, [OUT_A, OUT_B, OUT_A, OUT_B]);
+    history.commit(2);
+    checker.quiet();
+    assertEquals<readonly string[]>(history.broken, broken);
+    assertEquals([checker.expectedRows, [...checker.duplicates]], [2, [[0, 2]]]);
+  }
 });

@@ -2,14 +2,13 @@
  * Watches a job that counts in windows of event time.
  *
  * Keeps: I-01 and I-09 (each count is that of the reference, whatever the batches were), I-04 (each window comes out), I-05
- * (exactly once), I-06 (bounded repetition), and that late rows are accounted for.
+ * (exactly once), I-06 (nothing is repeated without a failure), and that late rows are accounted for.
  */
 import type { Change } from "../../../lib/embedded/change.ts";
 import type { LogLevel, StepDetail } from "../../../lib/seams/observer.ts";
 import { CommitHistory, type Committed, isOurs } from "../checkers/commit_history.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { VisibleRecords } from "./committed_log.ts";
-import type { DuplicateBound } from "./duplicate_bound.ts";
 import { objectOf, type SeenRecord, seenRecords, spanTexts } from "./record_texts.ts";
 import type { JsonRow } from "./row_reference.ts";
 import { PartitionWindows } from "./partition_windows.ts";
@@ -34,8 +33,6 @@ export interface WindowCheckerOptions {
   readonly keyOf: (row: JsonRow) => string;
   /** Is told of each record that must be refused. */
   readonly onRefused: (record: SeenRecord) => void;
-  /** Bounds repetition. @default {it is counted, not bounded} */
-  readonly bound?: DuplicateBound;
 }
 
 /** See the top of the file. */
@@ -114,12 +111,12 @@ export class WindowChecker implements Checker {
   }
 
   #checkAll(): void {
-    const { input, output, groupId, bound } = this.#options;
+    const { input, output, groupId } = this.#options;
     let lateRows = 0;
     for (const { topic, partition, offset } of this.#view.broker.committedOffsets(groupId)) {
       if (topic !== input || this.#topics.isExcused(input, partition) || this.#topics.isExcused(output)) continue;
       const windows = this.#partition(partition);
-      windows.checkAll(offset, bound?.duplicatesMax(partition) ?? Infinity);
+      windows.checkAll(offset);
       lateRows += windows.lateRows;
     }
     if (this.#lateRows >= lateRows) return;
