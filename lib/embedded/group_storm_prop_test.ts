@@ -5,11 +5,11 @@ import type { PartitionEntry } from "./change.ts";
 
 const GROUP = "g";
 const CLIENTS = 5;
-const SESSION_MS = 300;
-const REBALANCE_MS = 500;
+const SESSION_MS = 400;
+const REBALANCE_MS = 250;
 
 type Op =
-  | { op: "act"; client: number }
+  | { op: "act" | "beat"; client: number }
   | { op: "leave" | "fork" | "expire"; client: number }
   | { op: "wait"; ms: number }
   | { op: "restart" | "grow" | "rebalance" | "recreate" }
@@ -18,6 +18,7 @@ type Op =
 const client = fc.nat({ max: CLIENTS - 1 });
 const OP: fc.Arbitrary<Op> = fc.oneof(
   { weight: 20, arbitrary: fc.record({ op: fc.constant("act" as const), client }) },
+  { weight: 8, arbitrary: fc.record({ op: fc.constant("beat" as const), client }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constantFrom("leave" as const, "fork", "expire"), client }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant("wait" as const), ms: fc.nat({ max: 200 }) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constantFrom("restart" as const, "grow", "rebalance", "recreate") }) },
@@ -49,6 +50,11 @@ class Client {
     this.held = [];
     if (reply.kind === "refused") this.#expel(reply.code);
     else this.phase = "out";
+  }
+
+  /** Heartbeats go on beside a long batch: nobody looks at the answer. */
+  beat(monotonicMs: number): void {
+    if (this.phase === "member") this.cluster.heartbeat(this.fence, { wallMs: 0, monotonicMs });
   }
 
   #join(times: { wallMs: number; monotonicMs: number }): void {
@@ -117,6 +123,10 @@ class Storm {
     switch (op.op) {
       case "act":
         this.clients[op.client]!.act(this.monotonicMs);
+        break;
+      case "beat":
+        for (const each of this.zombies) each.beat(this.monotonicMs);
+        this.clients[op.client]!.beat(this.monotonicMs);
         break;
       case "leave": {
         const { phase, fence } = this.clients[op.client]!;

@@ -60,15 +60,21 @@ interface Picked {
   readonly to: number;
 }
 
-/** Batches below `limit`, as far as the bounds allow; what is not there, or not shown, is passed. */
+/**
+ * Batches below `limit`, as far as the bounds allow; what is not there, or not shown, is passed. It ends where the leader
+ * epoch changes, so that the slab's epoch is that of each of its records.
+ */
 function pick(log: PartitionLog, limit: number, options: ReadOptions): Picked {
   const slices: BatchSlice[] = [];
   let to = options.from;
+  let epoch = -1;
   let rowsLeft = Math.max(1, options.maxRecords);
   let bytesLeft = Math.max(1, options.maxBytes);
   for (let index = log.indexOf(options.from); index < log.batchCount; index++) {
     const batch = log.batchAt(index);
     if (batch.baseOffset >= limit) break;
+    if (to > options.from && batch.leaderEpoch !== epoch) return { slices, to };
+    epoch = batch.leaderEpoch;
     const { records } = batch;
     const first = rowAtOffset(batch, to);
     const isShown = records !== null && !(options.isCommitted && batch.isAborted) && first < records.count;

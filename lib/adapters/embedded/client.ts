@@ -16,6 +16,8 @@ export interface ClientOptions {
   readonly stableTimeoutMs: number;
   /** A rebalance waits for a member at least this long, in milliseconds. */
   readonly rebalanceTimeoutMs: number;
+  /** A member that does not poll for so long leaves its group, in milliseconds. */
+  readonly pollIntervalMsMax: number;
 }
 
 /** Which refusals pass, and for how long a request is sent again after them. */

@@ -37,6 +37,11 @@ export interface EmbeddedBrokerOptions {
   stableTimeoutMs?: number;
   /** A rebalance waits for a member at least this long, in milliseconds. @default {60_000} */
   rebalanceTimeoutMs?: number;
+  /**
+   * A member that does not poll for so long leaves its group although its heartbeats go on (`max.poll.interval.ms`), in
+   * milliseconds. @default {Infinity}
+   */
+  pollIntervalMsMax?: number;
 }
 
 const CAPABILITIES: BrokerCapabilities = Object.freeze({
@@ -173,6 +178,7 @@ function resolved(options: EmbeddedBrokerOptions): ClientOptions {
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     stableTimeoutMs: options.stableTimeoutMs ?? 60_000,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
+    pollIntervalMsMax: options.pollIntervalMsMax ?? Infinity,
   });
   for (const [name, value] of Object.entries(clientOptions)) {
     const isGood = name === "defaultPartitions" ? Number.isSafeInteger(value) && value > 0 : value >= 0;

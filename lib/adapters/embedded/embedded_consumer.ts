@@ -222,7 +222,9 @@ export class EmbeddedConsumer implements Consumer {
         return slabs;
       }
       this.#wake.controller = new AbortController();
+      this.#membership.isPolled = true;
       await this.#client.wait(seen, leftMs, this.#wake.controller.signal);
+      this.#membership.isPolled = false;
     }
   }
 

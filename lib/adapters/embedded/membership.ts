@@ -37,6 +37,8 @@ function isPassing(reply: Reply<unknown>): boolean {
 export class Membership {
   /** Partitions held now. */
   assignment: readonly TopicPartition[] = [];
+  /** Whether the caller waits in a poll. */
+  isPolled = false;
   readonly #client: Client;
   readonly #options: MembershipOptions;
   readonly #end = new AbortController();
@@ -47,6 +49,9 @@ export class Membership {
   #generation = -1;
   #hasJoined = false;
   #isBeating = false;
+  /** When the caller last asked for anything, monotonic milliseconds. */
+  #askedMs = -Infinity;
+  #hasPolledLate = false;
   #stable = NEVER_STABLE;
 
   /**
@@ -84,6 +89,8 @@ export class Membership {
 
   /** Goes as far towards membership as is possible without waiting for others. */
   async settle(): Promise<void> {
+    this.#askedMs = this.#client.monotonicMs();
+    if (this.#hasPolledLate) await this.#comeBack();
     for (;;) {
       switch (this.#phase) {
         case "idle":
@@ -214,6 +221,15 @@ export class Membership {
     }
   }
 
+  /** We left because nobody polled: what we held is somebody else's by now. */
+  async #comeBack(): Promise<void> {
+    this.#hasPolledLate = false;
+    if (this.#phase === "fenced") return;
+    this.#phase = "out";
+    await this.#giveUp("lost");
+    this.#expel("unknown-member");
+  }
+
   #expel(code: string): void {
     this.#phase = code === "fenced-instance" ? "fenced" : "out";
     // A dynamic member that was dropped comes back as somebody new; an instance keeps its name.
@@ -236,8 +252,17 @@ export class Membership {
     for (;;) {
       await this.#client.sleep(intervalMs, signal);
       if (signal.aborted || this.#client.isClosed) return;
-      if (this.#phase === "member" || this.#phase === "joining") await this.#knock();
+      if (this.#phase !== "member" && this.#phase !== "joining" || this.#hasPolledLate) continue;
+      const silentMs = this.isPolled ? 0 : this.#client.monotonicMs() - this.#askedMs;
+      if (silentMs < this.#client.options.pollIntervalMsMax) await this.#knock();
+      else await this.#giveWay();
     }
+  }
+
+  /** Nobody polls: a dynamic member leaves, a static one falls silent until its session is over. */
+  async #giveWay(): Promise<void> {
+    this.#hasPolledLate = true;
+    if (this.#options.instanceId === null) await this.#sendLeave();
   }
 
   #fencedError(): Error {
