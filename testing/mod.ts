@@ -29,8 +29,8 @@
 export {
   type CrashPlan,
   crashPlan,
+  type PlannedCallFault,
   type PlannedCrash,
-  type PlannedFault,
   recordBatch,
   recordRow,
   workload,
@@ -43,7 +43,27 @@ export { type GroupMember, MemoryBroker, type MemoryBrokerOptions } from "./memo
 export { Life, type Link, mortal, mortalClock } from "./mortal.ts";
 export type { ReadRow, RecordRow } from "./record_rows.ts";
 export { SeededRandom } from "./seeded_random.ts";
-export { type RestartOptions, TestDriver, type TestDriverOptions, type TraceEntry } from "./test_driver.ts";
+export {
+  type AppSource,
+  type CrashOptions,
+  type OptionOverrides,
+  type PauseOptions,
+  type RestartOptions,
+  TestDriver,
+  type TestDriverOptions,
+  type TraceEntry,
+  type TrapPlace,
+} from "./test_driver.ts";
+export { faultPlan, type FaultPlanOptions } from "./fault_plan.ts";
+export { freshModule, type FreshModuleOptions } from "./fresh_module.ts";
+export { assertBatchSplitInvariant, type BatchSplitOptions } from "./laws/assert_batch_split_invariant.ts";
+export { assertReplayDeterministic, type ReplayOptions } from "./laws/assert_replay_deterministic.ts";
+export { LawError } from "./laws/law_error.ts";
+export type { LawOptions } from "./laws/law_options.ts";
+export { topicRows } from "./laws/topic_rows.ts";
+export { FAULT_KINDS, type FaultKind, type PlannedFault } from "./sim/fault_kinds.ts";
+export { simulate, type SimulatedRun, type SimulateOptions } from "./sim/simulate.ts";
+export type { Feed, SimOptions, SimWorkload } from "./sim/contracts.ts";
 export type { CallFault, CallFaults, ClientCall } from "../lib/adapters/embedded/client_calls.ts";
 export { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
 export {

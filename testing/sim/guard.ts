@@ -1,8 +1,8 @@
 /** Names of the globals that a simulated run must not touch, with what to use instead. */
 const BANNED: Readonly<Record<string, string>> = {
-  "Date.now": "the `eventTime` column, `context.watermarkMs` or `context.wallMs()`",
-  "new Date": "the `eventTime` column, `context.watermarkMs` or `context.wallMs()`",
-  "performance.now": "`context.wallMs()`",
+  "Date.now": "the `eventTime` column or `context.watermarkMs`",
+  "new Date": "the `eventTime` column or `context.watermarkMs`",
+  "performance.now": "the `eventTime` column or `context.watermarkMs`",
   "Math.random": "a column of the records, or a hash of them",
   "setTimeout": "windows with an idle time-out",
   "setInterval": "windows with an idle time-out",
