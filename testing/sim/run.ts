@@ -2,6 +2,7 @@ import { groupIdOf } from "../../lib/runtime/subscription_spec.ts";
 import { SeededRandom } from "../seeded_random.ts";
 import type { Checker, RunView, SimJob, SimOptions } from "./contracts.ts";
 import { Feeder } from "./feeder.ts";
+import { operatorOnCall } from "./faults/on_call.ts";
 import type { FaultKind, PlannedFault } from "./fault_kinds.ts";
 import type { FaultWorld } from "./fault_world.ts";
 import { installGuard } from "./guard.ts";
@@ -121,7 +122,7 @@ class Run {
   async play(): Promise<void> {
     const { options, job, plan, inject, checkers, prepare } = this.#setup;
     const world = this.#world;
-    world.watch(checkers(world));
+    world.watch([...checkers(world), operatorOnCall(world)]);
     prepare?.(world);
     for (const [topic, partitions] of Object.entries(job.topics)) world.broker.createTopic(topic, partitions);
     for (const { number } of world.processes) world.after(50 * number, () => world.start(number));

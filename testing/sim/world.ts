@@ -384,11 +384,9 @@ export class SimWorld implements FaultWorld {
     this.note(`${process.number}.${process.incarnation} process ${what}${reason}`);
     for (const checker of this.#checkers) checker.process?.(process, what, error);
     if (what !== "failed") return;
-    this.after(RESTART_MS, () => {
-      // The process has ended, the machine has not.
-      process.disk = process.disk.crash(this.#crashRandom.uint32(), { of: "process" });
-      this.start(process.number);
-    });
+    // The process has ended, the machine has not. At once, as somebody else may start it before we do.
+    process.disk = process.disk.crash(this.#crashRandom.uint32(), { of: "process" });
+    this.after(RESTART_MS, () => this.start(process.number));
   }
 
   /** Whether faults may still strike. */

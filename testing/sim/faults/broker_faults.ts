@@ -1,5 +1,5 @@
 import { strikeCalls } from "./network_faults.ts";
-import { checkpointNames, committedOf, operatorComes, resetToLogStart } from "./operator.ts";
+import { checkpointNames, committedOf, operatorComes, readersOf, resetToLogStart } from "./operator.ts";
 import type { Injectors, Place, Strike } from "./strike.ts";
 import { openForeign } from "./transaction_faults.ts";
 
@@ -49,7 +49,7 @@ function truncate(strike: Strike): void {
   world.excuse(topic, partition, "its log was truncated");
   const end = world.broker.truncate(place, offset);
   strike.fire(`${topic}:${partition} loses [${end}, ${logEnd})`);
-  operatorComes(strike, () => resetToLogStart(strike, { places: [place], reason: "its log was truncated" }));
+  operatorComes(strike, () => resetToLogStart(world, { places: [place], reason: "its log was truncated" }));
 }
 
 /** Retention goes past what a task has committed, or just up to it, so that state from before cannot be replayed. */
@@ -61,7 +61,7 @@ function expireRecords(strike: Strike): void {
   const { logStart, logEnd } = logOf(strike, place)!;
   const committed = Math.max(
     logStart,
-    ...strike.readersOf(topic).map((groupId) => committedOf(world, { groupId, place })?.offset ?? 0),
+    ...readersOf(world, topic).map((groupId) => committedOf(world, { groupId, place })?.offset ?? 0),
   );
   const isPast = strike.draw("past", 3) > 0;
   const offset = isPast ? Math.min(logEnd, committed + 1 + strike.draw("length", 20)) : committed;
@@ -70,7 +70,7 @@ function expireRecords(strike: Strike): void {
   world.excuse(topic, partition, reason);
   world.broker.deleteRecordsBefore(topic, partition, offset);
   strike.fire(`${topic}:${partition} begins at ${offset} now, ${committed} was committed`);
-  operatorComes(strike, () => resetToLogStart(strike, { places: [place], reason }));
+  operatorComes(strike, () => resetToLogStart(world, { places: [place], reason }));
 }
 
 /** Records that another one of their key has replaced are gone; a replay would see fewer than were read. */
@@ -105,7 +105,7 @@ function recreate(strike: Strike): void {
   for (const { partition } of places) world.excuse(topic, partition, reason);
   strike.fire(`topic ${topic} is deleted and created again`);
   world.broker.recreateTopic(topic);
-  operatorComes(strike, () => resetToLogStart(strike, { places, reason }));
+  operatorComes(strike, () => resetToLogStart(world, { places, reason }));
 }
 
 /**
@@ -132,10 +132,10 @@ const PARTITIONS_MAX = 30;
 export function resetGrown(strike: Strike, before: readonly Place[]): void {
   const { world } = strike;
   const stateful = before.filter(({ topic, partition }) =>
-    strike.readersOf(topic).some((groupId) => checkpointNames(world, groupId, partition).length > 0)
+    readersOf(world, topic).some((groupId) => checkpointNames(world, groupId, partition).length > 0)
   );
   const reason = "the number of partitions of its topic was raised";
-  if (stateful.length > 0) resetToLogStart(strike, { places: stateful, reason });
+  if (stateful.length > 0) resetToLogStart(world, { places: stateful, reason });
 }
 
 function missReplicas(strike: Strike): void {

@@ -108,7 +108,7 @@ function moveCoordinator(strike: Strike): void {
 function expireOffsets(strike: Strike): void {
   const { world, groupId } = strike;
   if (groupId === undefined || world.broker.committedOffsets(groupId).length === 0) return;
-  whileDown(strike, () => {
+  whileDown(strike.world, () => {
     const exported = world.broker.committedOffsets(groupId);
     strike.fire(`${exported.length} committed offsets of group ${groupId} expire`);
     const isExact = world.options.guarantee === "exactly-once";
@@ -120,7 +120,7 @@ function expireOffsets(strike: Strike): void {
     world.broker.expireOffsets(groupId);
     if (stopping.length === 0) return;
     operatorComes(strike, () =>
-      whileDown(strike, () => {
+      whileDown(strike.world, () => {
         const offsets = stopping.filter((entry) => committedOf(world, { groupId, place: entry }) === undefined);
         setOffsets(world, { groupId, offsets });
       }));

@@ -6,12 +6,14 @@ import {
   checkpointNames,
   committedOf,
   deleteObject,
+  hasState,
   operatorComes,
+  readersOf,
   resetToLogStart,
   setOffsets,
   whileDown,
 } from "./operator.ts";
-import type { Injectors, Place, Strike } from "./strike.ts";
+import type { Injectors, Strike } from "./strike.ts";
 
 /** A manifest of a checkpoint, newest of its owner. */
 interface Found {
@@ -92,7 +94,7 @@ function deleteCheckpoint(strike: Strike): void {
 }
 
 function raisePartitions(strike: Strike): void {
-  whileDown(strike, () => growTopic(strike, (before) => resetGrown(strike, before)));
+  whileDown(strike.world, () => growTopic(strike, (before) => resetGrown(strike, before)));
 }
 
 /**
@@ -105,30 +107,21 @@ function setCommitted(strike: Strike): void {
   if (place === undefined) return;
   const { topic, partition } = place;
   const isToStart = strike.draw("start", 2) === 0;
-  const groups = strike.readersOf(topic).filter((groupId) => committedOf(world, { groupId, place }) !== undefined);
+  const groups = readersOf(world, topic).filter((groupId) => committedOf(world, { groupId, place }) !== undefined);
   if (groups.length === 0) return strike.later(LOOK_MS, () => setCommitted(strike));
   const reason = "an operator has set its committed offset";
   world.excuse(topic, partition, reason);
-  whileDown(strike, () => {
+  whileDown(strike.world, () => {
     const log = world.broker.cluster.state.topics.get(topic)?.logs[partition];
     if (log === undefined) return;
     const { logStart, lastStableOffset } = log;
+    const isRefused = !isToStart && groups.some((groupId) => hasState(world, { groupId, place }));
     const offset = isToStart ? logStart : logStart + strike.draw("offset", 1 + lastStableOffset - logStart);
     strike.fire(`the committed offset of ${topic}:${partition} is set to ${offset}`);
     const entry = { ...place, offset, leaderEpoch: -1, metadata: "" };
     for (const groupId of groups) setOffsets(world, { groupId, offsets: [entry] });
-    if (!isToStart) operatorComes(strike, () => resetStuck(strike, place, reason));
+    if (isRefused) operatorComes(strike, () => resetToLogStart(world, { places: [place], reason }));
   });
-}
-
-/** Resets a task that does not take the offset which was set. */
-function resetStuck(strike: Strike, place: Place, reason: string): void {
-  const isRunning = strike.world.processes.some(({ app }) =>
-    app?.status().some(({ tasks }) =>
-      tasks.some(({ topic, partition }) => topic === place.topic && partition === place.partition)
-    )
-  );
-  if (!isRunning) resetToLogStart(strike, { places: [place], reason });
 }
 
 /** Injectors of what operators do. */

@@ -12,11 +12,10 @@ const AGAIN_MS = 500;
 /**
  * Stops all processes, does something while the groups have no members, and starts the processes again.
  *
- * @param strike The fault that it belongs to.
+ * @param world The world.
  * @param action What is done; nobody is up meanwhile.
  */
-export function whileDown(strike: Strike, action: () => void): void {
-  const { world } = strike;
+export function whileDown(world: FaultWorld, action: () => void): void {
   const stopAll = (restartAfterMs: number): void => {
     for (const { number } of world.processes) world.crash(number, { restartAfterMs, node: "same" });
   };
@@ -39,6 +38,11 @@ export function operatorComes(strike: Strike, action: () => void): void {
   strike.world.after(strike.fault.durationMs, action);
 }
 
+/** Groups of the job that read a topic. */
+export function readersOf(world: FaultWorld, topic: string): string[] {
+  return world.groupIds.filter((_, at) => world.inputTopics[at] === topic);
+}
+
 /** What a group has committed for a partition. */
 export function committedOf(
   world: FaultWorld,
@@ -47,6 +51,14 @@ export function committedOf(
   const { groupId, place } = at;
   return world.broker.committedOffsets(groupId)
     .find(({ topic, partition }) => topic === place.topic && partition === place.partition);
+}
+
+/** Whether a task has state, as far as its commits and its checkpoints tell. */
+export function hasState(world: FaultWorld, at: { readonly groupId: string; readonly place: Place }): boolean {
+  const { groupId, place } = at;
+  const metadata = decodeCommitMetadata(committedOf(world, at)?.metadata ?? "");
+  return (metadata.kind === "ours" && metadata.ownerToken > 0) ||
+    checkpointNames(world, groupId, place.partition).length > 0;
 }
 
 /** Whether what is committed speaks of state, and a checkpoint of it is there. */
@@ -82,9 +94,20 @@ export function checkpointNames(world: FaultWorld, groupId: string, partition?: 
   });
 }
 
+/** Names that operators have deleted, by world. */
+const DELETED = new WeakMap<FaultWorld, Set<string>>();
+
 /** Deletes an object, however often it takes. */
 export function deleteObject(world: FaultWorld, name: string): void {
+  let deleted = DELETED.get(world);
+  if (deleted === undefined) DELETED.set(world, deleted = new Set());
+  deleted.add(name);
   world.blobs.delete(name).catch(() => world.after(AGAIN_MS, () => deleteObject(world, name)));
+}
+
+/** Names that operators have deleted so far. */
+export function deletedByOperators(world: FaultWorld): ReadonlySet<string> {
+  return DELETED.get(world) ?? new Set();
 }
 
 /**
@@ -92,21 +115,20 @@ export function deleteObject(world: FaultWorld, name: string): void {
  * the log still holds, and the checkpoints of before are deleted. Whatever was there is processed again, so the partitions
  * are excused.
  *
- * @param strike The fault that made it necessary.
+ * @param world The world.
  * @param what Partitions of input topics, and why they are reset, for people.
  */
 export function resetToLogStart(
-  strike: Strike,
+  world: FaultWorld,
   what: { readonly places: readonly Place[]; readonly reason: string },
 ): void {
-  const { world } = strike;
   const { places, reason } = what;
   for (const { topic, partition } of places) world.excuse(topic, partition, reason);
-  whileDown(strike, () => {
+  whileDown(world, () => {
     for (const place of places) {
       const log = world.broker.cluster.state.topics.get(place.topic)?.logs[place.partition];
       if (log === undefined) continue;
-      for (const groupId of strike.readersOf(place.topic)) {
+      for (const groupId of readersOf(world, place.topic)) {
         const entry = { ...place, offset: log.logStart, leaderEpoch: -1, metadata: "" };
         setOffsets(world, { groupId, offsets: [entry] });
         for (const name of checkpointNames(world, groupId, place.partition)) deleteObject(world, name);

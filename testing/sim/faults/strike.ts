@@ -157,11 +157,6 @@ export class Strike {
     const open = all.filter(({ status }) => status === "Ongoing");
     return this.pick("transaction", open.length > 0 ? open : all)?.transactionalId;
   }
-
-  /** Groups of the job that read a topic. @param topic Which. */
-  readersOf(topic: string): string[] {
-    return this.world.groupIds.filter((_, at) => this.world.inputTopics[at] === topic);
-  }
 }
 
 /** Begins the names of everything that faults bring into the world: producers, members, instances. */
