@@ -1,4 +1,3 @@
-import type { DecisionJournal } from "../../../lib/core/decision_journal.ts";
 import type { RunView } from "../contracts.ts";
 import { TimeJumps } from "./time_jumps.ts";
 import { type ClosedWindow, WindowFold, type WindowLengths, type WindowRecord } from "./window_fold.ts";
@@ -72,9 +71,10 @@ export class PartitionWindows {
     this.#records.push(record);
   }
 
-  /** A commit: up to where, and what was decided so far. */
-  commit(offset: number, journal: DecisionJournal): void {
-    this.#jumps.commit(journal);
+  /** A commit: up to where, and the metadata that tells what was decided so far. */
+  commit(offset: number, metadata: string): void {
+    if (this.#mode === "records") return;
+    this.#jumps.commit(metadata);
     if (this.#mode === "commits") this.#foldTo(offset);
   }
 

@@ -1,4 +1,4 @@
-import type { DecisionJournal } from "../../../lib/core/decision_journal.ts";
+import { decodeCommitMetadata } from "../../../lib/core/commit_metadata.ts";
 
 /** A jump of task time in the input of a partition. */
 export interface TimeJump {
@@ -15,11 +15,23 @@ export interface TimeJump {
  */
 export class TimeJumps {
   readonly #jumps: TimeJump[] = [];
+  #text: string | undefined;
   #taken = 0;
   #last: TimeJump = { offset: -1, taskTimeMs: -Infinity };
 
-  /** Takes in the journal of a commit. */
-  commit(journal: DecisionJournal): void {
+  /**
+   * Takes in the journal of a commit.
+   *
+   * @param metadata Of the commit; that of an operator or a tool says nothing.
+   */
+  commit(metadata: string): void {
+    // The journal stands at the end. Most commits have that of the one before, and decoding checks a hash.
+    const text = metadata.slice(metadata.lastIndexOf(":", metadata.lastIndexOf(":") - 1));
+    if (text === this.#text) return;
+    const read = decodeCommitMetadata(metadata);
+    if (read.kind !== "ours") return;
+    this.#text = text;
+    const { journal } = read;
     const jumps = this.#jumps;
     while (jumps.length > 0 && jumps.at(-1)!.offset >= Number(journal.from)) jumps.pop();
     for (const { kind, offset, value } of journal.entries) {

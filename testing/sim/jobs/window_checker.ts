@@ -4,10 +4,10 @@
  * Keeps: I-01 and I-09 (each count is that of the reference, whatever the batches were), I-04 (each window comes out), I-05
  * (exactly once), I-06 (nothing is repeated without a failure), and that late rows are accounted for.
  */
-import type { Change } from "../../../lib/embedded/change.ts";
+import type { Change, OffsetEntry } from "../../../lib/embedded/change.ts";
 import type { LogLevel, StepDetail } from "../../../lib/seams/observer.ts";
-import { CommitHistory, type Committed, isOurs } from "../checkers/commit_history.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
+import { CommittedEntries } from "./committed_entries.ts";
 import type { VisibleRecords } from "./committed_log.ts";
 import { objectOf, type SeenRecord, seenRecords, spanTexts } from "./record_texts.ts";
 import type { JsonRow } from "./row_reference.ts";
@@ -41,7 +41,7 @@ export class WindowChecker implements Checker {
   readonly #view: RunView;
   readonly #options: WindowCheckerOptions;
   readonly #topics: WatchedTopics;
-  readonly #history: CommitHistory;
+  readonly #commits: CommittedEntries;
   readonly #partitions = new Map<number, PartitionWindows>();
   #lateRows = 0;
 
@@ -52,8 +52,7 @@ export class WindowChecker implements Checker {
   constructor(view: RunView, options: WindowCheckerOptions) {
     this.#view = view;
     this.#options = options;
-    this.#history = new CommitHistory(view);
-    this.#history.onCommit((commit) => this.#committed(commit));
+    this.#commits = new CommittedEntries(view, options.groupId, (entry) => this.#committed(entry));
     this.#topics = new WatchedTopics(view, {
       [options.input]: (visible) => this.#read(visible),
       [options.output]: (visible) => this.#see(visible),
@@ -61,7 +60,7 @@ export class WindowChecker implements Checker {
   }
 
   change(change: Change): void {
-    this.#history.change(change);
+    this.#commits.change(change);
     this.#topics.change(change);
   }
 
@@ -87,11 +86,10 @@ export class WindowChecker implements Checker {
     }
   }
 
-  #committed(commit: Committed): void {
-    const { groupId, input } = this.#options;
-    if (commit.groupId !== groupId || commit.topic !== input || !isOurs(commit)) return;
-    if (this.#topics.isExcused(input, commit.partition)) return;
-    this.#partition(commit.partition).commit(commit.offset, commit.metadata.journal);
+  #committed({ topic, partition, offset, metadata }: OffsetEntry): void {
+    const { input } = this.#options;
+    if (topic !== input || this.#topics.isExcused(input, partition)) return;
+    this.#partition(partition).commit(offset, metadata);
   }
 
   #see({ partition: own, baseOffset, records }: VisibleRecords): void {
