@@ -2,6 +2,7 @@ import type { ProducerSession } from "../../lib/embedded/transaction_requests.ts
 import { recordsOf } from "../record_rows.ts";
 import type { SeededRandom } from "../seeded_random.ts";
 import type { Feed } from "./contracts.ts";
+import { noteFedData } from "./faults/user_faults.ts";
 import type { SimWorld } from "./world.ts";
 
 const TRANSACTIONAL_ID = "feeder";
@@ -47,6 +48,7 @@ export class Feeder {
 
   /** Writes records behind those that wait. */
   feed(feeds: readonly Feed[]): void {
+    noteFedData(this.#world, feeds);
     this.#queue.push(...feeds);
     this.#drain();
   }

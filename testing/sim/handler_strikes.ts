@@ -66,8 +66,7 @@ class StruckRunning implements Running {
         return this.#hooks.clock.sleep(strike.ms).then(() => this.#running.process(batch, context));
       case "mutate-input":
         return Promise.resolve(this.#running.process(batch, context)).then((result) => {
-          const outputs = new Set<unknown>(Array.isArray(result) ? result : [result]);
-          if (!outputs.has(batch)) scribble(batch);
+          scribble(batch, new Set([result].flat().flatMap((each) => buffersOf(each as Batch | undefined))));
           return result;
         });
       case "empty-batch":
@@ -83,9 +82,15 @@ class StruckRunning implements Running {
   }
 }
 
+/** Memory of the columns of an output: what it shares with the input, a handler must not write to. */
+function buffersOf(output: Batch | undefined): ArrayBufferLike[] {
+  return (output?.data?.children ?? []).flatMap(({ values }) => ArrayBuffer.isView(values) ? [values.buffer] : []);
+}
+
 /** Overwrites the numbers of a batch in place, as a careless handler does once it is done with them. */
-function scribble(batch: Batch): void {
+function scribble(batch: Batch, kept: ReadonlySet<ArrayBufferLike>): void {
   for (const { values } of batch.data.children) {
+    if (!ArrayBuffer.isView(values) || kept.has(values.buffer)) continue;
     if (values instanceof Float64Array || values instanceof Int32Array || values instanceof BigInt64Array) {
       (values as { fill(value: unknown): unknown }).fill(values instanceof BigInt64Array ? -1n : -1);
     }

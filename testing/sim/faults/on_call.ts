@@ -1,6 +1,7 @@
 /**
- * The operator on call: when faults have taken every copy of a task's state, the task stops and says so, as it must; then
- * it is reset. As long as one intact checkpoint is left it is not: a task that stops nevertheless is in the wrong.
+ * The operator on call: when faults have taken every copy of a task's state, or what it reads, the task stops and says so,
+ * as it must; then it is reset. As long as one intact checkpoint is left it is not: a task that stops nevertheless is in
+ * the wrong.
  */
 import { decodeCommitMetadata } from "../../../lib/core/commit_metadata.ts";
 import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
@@ -12,7 +13,11 @@ import { checkpointNames, committedOf, deletedByOperators, resetToLogStart } fro
 import type { Place } from "./strike.ts";
 
 /** Errors with which a task stops that finds no state to go on with. */
-const STOPS: ReadonlySet<unknown> = new Set(["RecoveryImpossibleError", "OffsetOutOfRangeError"]);
+const STOPS: ReadonlySet<unknown> = new Set([
+  "RecoveryImpossibleError",
+  "OffsetOutOfRangeError",
+  "CheckpointIncompatibleError",
+]);
 /** The operator sleeps, and reads the message first. */
 const RESPONSE_MS = 2_000;
 
@@ -33,9 +38,10 @@ export function operatorOnCall(world: FaultWorld): Checker {
       const key = `${topic}:${partition}`;
       if (topic === undefined || called.has(key)) return;
       const groupId = world.groupIds[at]!;
-      if (!isStateLost(world, { groupId, place: { topic, partition } })) return;
+      const isExcused = world.excused.has(key);
+      if (!isExcused && !isStateLost(world, { groupId, place: { topic, partition } })) return;
       called.add(key);
-      const reason = "faults have taken every checkpoint of its state";
+      const reason = world.excused.get(key) ?? "faults have taken every checkpoint of its state";
       world.excuse(topic, partition, reason);
       world.after(RESPONSE_MS, () => {
         called.delete(key);

@@ -53,12 +53,13 @@ export function committedOf(
     .find(({ topic, partition }) => topic === place.topic && partition === place.partition);
 }
 
-/** Whether a task has state, as far as its commits and its checkpoints tell. */
+/** Whether a task has ever had state: only then is it claimed by owners. */
 export function hasState(world: FaultWorld, at: { readonly groupId: string; readonly place: Place }): boolean {
-  const { groupId, place } = at;
-  const metadata = decodeCommitMetadata(committedOf(world, at)?.metadata ?? "");
-  return (metadata.kind === "ours" && metadata.ownerToken > 0) ||
-    checkpointNames(world, groupId, place.partition).length > 0;
+  return world.blobs.names().some((name) => {
+    const [application, subscription, number, kind] = name.split("/");
+    return kind === "owners" && `${application}.${subscription}` === at.groupId &&
+      Number(number) === at.place.partition;
+  });
 }
 
 /** Whether what is committed speaks of state, and a checkpoint of it is there. */
