@@ -1,5 +1,5 @@
 import { EmbeddedBroker, type EmbeddedBrokerOptions } from "../lib/adapters/embedded/embedded_broker.ts";
-import { refusalError } from "../lib/adapters/embedded/refusal_error.ts";
+import { valueOf } from "../lib/adapters/embedded/refusal_error.ts";
 import { partitionRows } from "../lib/columns/partition_rows.ts";
 import { holdProcess } from "../lib/adapters/system/hold_process.ts";
 import { SystemClock } from "../lib/adapters/system/system_clock.ts";
@@ -7,7 +7,6 @@ import type { OffsetEntry } from "../lib/embedded/change.ts";
 import { EmbeddedCluster, type EmbeddedClusterOptions, type Times } from "../lib/embedded/cluster.ts";
 import type { TransactionStatus } from "../lib/embedded/cluster_state.ts";
 import { readLog } from "../lib/embedded/read_log.ts";
-import type { Reply } from "../lib/embedded/reply.ts";
 import type { Environment } from "../lib/seams/adapter.ts";
 import type { TopicPartition } from "../lib/seams/broker.ts";
 import { randomId } from "../lib/seams/random.ts";
@@ -80,7 +79,9 @@ export class MemoryBroker extends EmbeddedBroker {
       observer: { step: () => {}, log: () => {} },
     };
     const cluster = options.cluster ?? new EmbeddedCluster(options);
-    if (options.transactionVersion !== undefined) cluster.setTransactionVersion(options.transactionVersion);
+    if (options.transactionVersion !== undefined) {
+      valueOf("set transaction version", cluster.setTransactionVersion(options.transactionVersion));
+    }
     super(cluster, environment, { ...options, faults });
     this.faults = faults;
     this.#environment = environment;
@@ -94,7 +95,7 @@ export class MemoryBroker extends EmbeddedBroker {
    */
   createTopic(topic: string, partitions = 1): void {
     const topicId = randomId(this.#environment.random) + randomId(this.#environment.random);
-    this.#do("create topic", this.cluster.createTopic({ topic, partitions, topicId }, this.times()));
+    valueOf("create topic", this.cluster.createTopic({ topic, partitions, topicId }, this.times()));
   }
 
   /** Deletes a topic, and creates it again, empty and with another id. */
@@ -106,12 +107,12 @@ export class MemoryBroker extends EmbeddedBroker {
 
   /** Deletes a topic with its records and what groups committed for it. */
   deleteTopic(topic: string): void {
-    this.#do("delete topic", this.cluster.deleteTopic(topic, this.times()));
+    valueOf("delete topic", this.cluster.deleteTopic(topic, this.times()));
   }
 
   /** Raises the number of partitions of a topic. */
   addPartitions(topic: string, partitions: number): void {
-    this.#do("add partitions", this.cluster.addPartitions({ topic, partitions }, this.times()));
+    valueOf("add partitions", this.cluster.addPartitions({ topic, partitions }, this.times()));
   }
 
   /**
@@ -126,7 +127,7 @@ export class MemoryBroker extends EmbeddedBroker {
     const count = this.cluster.state.topics.get(topic)?.logs.length ?? 1;
     const request = partition === undefined ? { topic, records } : { topic, records, partitions: partition };
     for (const part of partitionRows(request, { count, nullPartition: 0 })) {
-      this.#do("put records", this.cluster.produce({ topic, records, ...part, producer: null }, this.times()));
+      valueOf("put records", this.cluster.produce({ topic, records, ...part, producer: null }, this.times()));
     }
   }
 
@@ -164,7 +165,7 @@ export class MemoryBroker extends EmbeddedBroker {
   /** Deletes all that a group without members committed, as expiry does. */
   expireOffsets(groupId: string): void {
     const partitions = this.committedOffsets(groupId).map(({ topic, partition }) => [topic, partition] as const);
-    this.#do("expire offsets", this.cluster.deleteOffsets({ groupId, partitions }, this.times()));
+    valueOf("expire offsets", this.cluster.deleteOffsets({ groupId, partitions }, this.times()));
   }
 
   /** Members of a group. */
@@ -194,12 +195,12 @@ export class MemoryBroker extends EmbeddedBroker {
 
   /** Retention: gives up the records before an offset. */
   deleteRecordsBefore(topic: string, partition: number, offset: number): void {
-    this.#do("delete records", this.cluster.deleteRecordsBefore({ topic, partition }, offset));
+    valueOf("delete records", this.cluster.deleteRecordsBefore({ topic, partition }, offset));
   }
 
   /** A new leader takes over a partition. Returns its epoch. */
   bumpLeaderEpoch(topic: string, partition: number): number {
-    return this.#do("bump leader epoch", this.cluster.bumpLeaderEpoch({ topic, partition }));
+    return valueOf("bump leader epoch", this.cluster.bumpLeaderEpoch({ topic, partition }));
   }
 
   /**
@@ -211,7 +212,7 @@ export class MemoryBroker extends EmbeddedBroker {
    * @returns How many records went.
    */
   compact(place: TopicPartition, options: { readonly upTo?: number } = {}): number {
-    return this.#do("compact", this.cluster.compact(place, options));
+    return valueOf("compact", this.cluster.compact(place, options));
   }
 
   /**
@@ -223,7 +224,7 @@ export class MemoryBroker extends EmbeddedBroker {
    * @returns The log's new end.
    */
   truncate(place: TopicPartition, offset: number): number {
-    return this.#do("truncate", this.cluster.truncate(place, offset));
+    return valueOf("truncate", this.cluster.truncate(place, offset));
   }
 
   /**
@@ -234,7 +235,7 @@ export class MemoryBroker extends EmbeddedBroker {
    * @returns How many there were.
    */
   abortHanging(place: TopicPartition): number {
-    return this.#do("abort hanging transactions", this.cluster.abortHanging(place, this.times()));
+    return valueOf("abort hanging transactions", this.cluster.abortHanging(place, this.times()));
   }
 
   /**
@@ -245,7 +246,7 @@ export class MemoryBroker extends EmbeddedBroker {
    * @param isLeaderless Whether it is without a leader from now on.
    */
   setLeaderless(place: TopicPartition, isLeaderless: boolean): void {
-    this.#do("set leaderless", this.cluster.setLeaderless(place, isLeaderless));
+    valueOf("set leaderless", this.cluster.setLeaderless(place, isLeaderless));
     if (!isLeaderless) this.tick();
   }
 
@@ -256,7 +257,7 @@ export class MemoryBroker extends EmbeddedBroker {
    * @param isShort Whether replicas are missing from now on.
    */
   setReplicasShort(place: TopicPartition, isShort: boolean): void {
-    this.#do("set replicas", this.cluster.setReplicasShort(place, isShort));
+    valueOf("set replicas", this.cluster.setReplicasShort(place, isShort));
     if (!isShort) this.tick();
   }
 
@@ -288,12 +289,12 @@ export class MemoryBroker extends EmbeddedBroker {
    * @param transactionalId `transactional.id`; it must be initialized.
    */
   exhaustEpochs(transactionalId: string): void {
-    this.#do("exhaust epochs", this.cluster.exhaustEpochs(transactionalId));
+    valueOf("exhaust epochs", this.cluster.exhaustEpochs(transactionalId));
   }
 
   /** Forgets a transactional id that has no open transaction, as its expiry does. */
   expireTransactionalId(transactionalId: string): void {
-    this.#do("expire transactional id", this.cluster.expireTransactionalId(transactionalId));
+    valueOf("expire transactional id", this.cluster.expireTransactionalId(transactionalId));
   }
 
   /**
@@ -323,11 +324,6 @@ export class MemoryBroker extends EmbeddedBroker {
   /** Times as the environment's clock tells them. */
   times(): Times {
     return { wallMs: this.#environment.clock.wallMs(), monotonicMs: this.#environment.clock.monotonicMs() };
-  }
-
-  #do<T>(tried: string, reply: Reply<T>): T {
-    if (reply.kind === "refused") throw refusalError(tried, reply);
-    return reply.value;
   }
 }
 

@@ -88,9 +88,9 @@ export class EmbeddedCluster {
     if (this.state.clusterId === "") this.#core.emit({ kind: "cluster-named", clusterId });
   }
 
-  /** Switches the generation of the transaction protocol. */
-  setTransactionVersion(version: 1 | 2): void {
-    if (this.state.transactionVersion !== version) this.#core.emit({ kind: "transaction-version-set", version });
+  /** Switches the generation of the transaction protocol, while no transaction is open. */
+  setTransactionVersion(version: 1 | 2): Reply<void> {
+    return transactions.setTransactionVersion(this.#core, version);
   }
 
   /** While held, ended transactions wait in Prepare for their markers; releasing writes them at the next tick. */

@@ -66,6 +66,9 @@ export function reviveGroup(group: GroupState, times: Times): void {
 export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply<void> {
   const moved = checkGroupCoordinator(core, request.groupId, times);
   if (moved !== null) return moved;
+  if (!(request.sessionTimeoutMs > 0 && request.rebalanceTimeoutMs > 0)) {
+    return refused("not-modelled", `timeouts of member '${request.memberId}' must be above 0`, { ...request });
+  }
   const group = groupOf(core.state, request.groupId);
   reviveGroup(group, times);
   const topics = [...new Set(request.topics)].sort();

@@ -8,11 +8,23 @@ import { checkGroupCoordinator } from "./troubles.ts";
 
 const encoder = new TextEncoder();
 
-/** Refuses metadata past the bound and partitions that do not exist. */
-export function checkMetadata(core: Core, offsets: readonly OffsetEntry[]): Refusal | null {
+/**
+ * Refuses metadata past the bound, partitions that do not exist, and positions that no reader can have. A real broker
+ * takes any position; a leader epoch that the log never had comes from another incarnation of the topic, and is found here.
+ */
+export function checkOffsets(core: Core, offsets: readonly OffsetEntry[]): Refusal | null {
   const bound = core.options.metadataBytesMax;
-  for (const { topic, partition, metadata } of offsets) {
-    if (findLog(core.state, topic, partition) === undefined) return unknownPartition(topic, partition);
+  for (const { topic, partition, offset, leaderEpoch, metadata } of offsets) {
+    const log = findLog(core.state, topic, partition);
+    if (log === undefined) return unknownPartition(topic, partition);
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      return refused("not-modelled", `offset ${offset} of ${topic}:${partition} is no position`, { topic, partition });
+    }
+    if (leaderEpoch > log.leaderEpoch) {
+      const message = `leader epoch ${leaderEpoch} of ${topic}:${partition} is newer than ${log.leaderEpoch}, ` +
+        "the log's own: was the topic created again";
+      return refused("unknown-leader-epoch", message, { topic, partition, leaderEpoch });
+    }
     if (metadata.length * 3 <= bound) continue;
     const bytes = encoder.encode(metadata).length;
     if (bytes > bound) {
@@ -31,7 +43,7 @@ export function commitOffsets(
 ): Reply<void> {
   const { fence, offsets } = request;
   const refusal = checkGroupCoordinator(core, fence.groupId, times) ?? checkFence(core, fence) ??
-    checkMetadata(core, offsets);
+    checkOffsets(core, offsets);
   if (refusal !== null) return refusal;
   if (offsets.length > 0) core.emit({ kind: "offsets-committed", groupId: fence.groupId, offsets });
   return done(undefined);
@@ -74,7 +86,7 @@ function groupNotEmpty(groupId: string, members: number): Refusal {
 export function overwriteOffsets(core: Core, groupId: string, offsets: readonly OffsetEntry[]): Reply<void> {
   const members = core.state.groups.get(groupId)?.members.size ?? 0;
   if (members > 0) return groupNotEmpty(groupId, members);
-  const refusal = checkMetadata(core, offsets);
+  const refusal = checkOffsets(core, offsets);
   if (refusal !== null) return refusal;
   if (offsets.length > 0) core.emit({ kind: "offsets-committed", groupId, offsets });
   return done(undefined);

@@ -130,15 +130,6 @@ Deno.test("retention: by bytes and by records, whole batches, never the newest, 
   assertEquals(valueOf(open.bounds(PLACE)).logStart, 0);
 });
 
-Deno.test("leader epoch: batches carry the one of their append, slabs that of the last batch", () => {
-  const cluster = made();
-  put(cluster, ["a"]);
-  assertEquals(valueOf(cluster.bumpLeaderEpoch(PLACE)), 1);
-  put(cluster, ["b"]);
-  assertEquals(read(cluster, 0, 1)!.leaderEpoch, 0);
-  assertEquals(read(cluster, 0)!.leaderEpoch, 1);
-});
-
 Deno.test("timestamps: given ones are kept, others are stamped with wall time", () => {
   const cluster = made();
   put(cluster, ["a"]);

@@ -102,6 +102,9 @@ function judge(core: Core, log: PartitionLog, judged: Judged): Reply<Appended> |
   if (transactionalId !== null) {
     const refusal = checkTransaction(core, transactionalId, judged);
     if (refusal !== null) return refusal;
+  } else if ((log.producers.get(producerId)?.openFrom ?? null) !== null) {
+    const message = `producer ${producerId} has a transaction open in ${topic}:${partition} and must write inside it`;
+    return refused("invalid-transaction-state", message, { topic, partition, producerId });
   }
   const verdict = log.producers.judge(producerId, { epoch: producerEpoch, sequence, count });
   const context = { topic, partition, producerId, producerEpoch, sequence };

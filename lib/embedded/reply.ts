@@ -19,6 +19,7 @@ export type RefusalCode =
   | "fenced-instance"
   | "group-not-empty"
   | "log-truncated"
+  | "unknown-leader-epoch"
   | "not-coordinator"
   | "not-leader"
   | "not-enough-replicas"

@@ -4,7 +4,7 @@ import { findLog, partitionKey, type TransactionState, type TransactionStatus } 
 import { completeTransaction, isCompletable } from "./complete_transaction.ts";
 import type { Core, Times } from "./core.ts";
 import { checkFence, type GroupFence } from "./group_fence.ts";
-import { checkMetadata } from "./offset_requests.ts";
+import { checkOffsets } from "./offset_requests.ts";
 import { done, type Refusal, refused, type Reply } from "./reply.ts";
 import { unknownPartition } from "./topic_requests.ts";
 import { checkGroupCoordinator, checkTransactionCoordinator } from "./troubles.ts";
@@ -36,6 +36,18 @@ export interface ProducerSession {
   readonly producerId: number;
   /** Producer epoch. */
   readonly producerEpoch: number;
+}
+
+/** Switches the generation of the transaction protocol; what happens to an open transaction then is not modelled. */
+export function setTransactionVersion(core: Core, version: 1 | 2): Reply<void> {
+  if (core.state.transactionVersion === version) return done(undefined);
+  for (const { transactionalId, status } of core.state.transactions.values()) {
+    if (status !== "Ongoing" && !status.startsWith("Prepare")) continue;
+    const message = `the transaction of '${transactionalId}' is ${status} and cannot change its protocol`;
+    return refused("not-modelled", message, { transactionalId, status });
+  }
+  core.emit({ kind: "transaction-version-set", version });
+  return done(undefined);
 }
 
 /** Gives out an id for an idempotent producer. */
@@ -153,7 +165,7 @@ export function stageOffsets(
   const checked = checkIdentity(core, request);
   if (checked.kind === "refused") return checked;
   if (checked.value.status.startsWith("Prepare")) return stillEnding(transactionalId);
-  const refusal = checkFence(core, fence) ?? checkMetadata(core, offsets);
+  const refusal = checkFence(core, fence) ?? checkOffsets(core, offsets);
   if (refusal !== null) return refusal;
   beginIfNeeded(core, transactionalId, { partitions: [], times });
   core.emit({ kind: "transaction-offsets-staged", transactionalId, groupId: fence.groupId, offsets });

@@ -27,6 +27,7 @@ export function refusalError(tried: string, refusal: Refusal): Error {
       return new UnknownTopicError(message, options);
     case "offset-out-of-range":
     case "log-truncated":
+    case "unknown-leader-epoch":
       return new OffsetOutOfRangeError(message, options);
     case "record-too-large":
       return new RecordTooLargeError(message, options);
@@ -74,6 +75,7 @@ const NEXT_STEP: Readonly<Record<Refusal["code"], string>> = {
   "unstable-offsets": "try again",
   "group-not-empty": "stop its members first",
   "log-truncated": "restore a checkpoint from before the point where the logs part, or choose where to go on",
+  "unknown-leader-epoch": "stop what reads the old topic and choose where to begin in the new one",
   "not-coordinator": "try again",
   "not-leader": "try again",
   "not-enough-replicas": "try again",
