@@ -21,6 +21,8 @@ interface LocalStore {
   hasCrashed: boolean;
   /** Whether the task stopped for want of space and its store has not been opened since. */
   isFull: boolean;
+  /** Whether it may be gone. */
+  isDoomed: boolean;
 }
 
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -62,14 +64,27 @@ export class LocalStores implements Checker {
     const { method, phase } = call;
     if (method === "apply") this.#applied(call);
     else if (method === "readPosition" && phase === "settled" && call.error === undefined) this.#found(call);
-    else if (method === "destroy" && phase === "called") this.#stores.delete(keyOf(call));
+    else if (method === "destroy") this.#destroyed(call);
+  }
+
+  /** A store that is being deleted may be there or not until that is done; a disk in trouble may not do it. */
+  #destroyed(call: StateCall): void {
+    if (call.phase === "called") this.#storeOf(call).isDoomed = true;
+    else if (call.error === undefined) this.#stores.delete(keyOf(call));
   }
 
   #storeOf(call: StateCall): LocalStore {
     const key = keyOf(call);
     let store = this.#stores.get(key);
     if (store === undefined) {
-      store = { written: new Set(), last: undefined, begun: new Set(), hasCrashed: false, isFull: false };
+      store = {
+        written: new Set(),
+        last: undefined,
+        begun: new Set(),
+        hasCrashed: false,
+        isFull: false,
+        isDoomed: false,
+      };
       this.#stores.set(key, store);
     }
     return store;
@@ -92,7 +107,7 @@ export class LocalStores implements Checker {
     const store = this.#storeOf(call);
     const found = call.position === undefined ? undefined : textOf(call.position);
     const isDamaged = this.#damaged.has(call.process.number);
-    const mayBeOlder = isDamaged || (store.hasCrashed && !this.#view.options.isStateSynced);
+    const mayBeOlder = isDamaged || store.isDoomed || (store.hasCrashed && !this.#view.options.isStateSynced);
     const isLast = found === store.last || (found !== undefined && store.begun.has(found));
     const isAny = found === undefined || store.written.has(found);
     if (!(mayBeOlder ? isAny : isLast)) {
