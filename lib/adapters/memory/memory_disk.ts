@@ -270,7 +270,8 @@ export class MemoryDisk implements LocalDisk {
   #operation(kind: DiskOperation["kind"], path: string): Promise<void> {
     checkRelativePath(path);
     if (this.#isDead) return never();
-    const verdict = this.inject?.({ index: this.#operationCount++, kind, path });
+    const index = this.#operationCount++;
+    const verdict = this.inject?.({ index, kind, path });
     if (verdict === "crash") {
       this.#isDead = true;
       return never();

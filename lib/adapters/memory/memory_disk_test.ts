@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DiskFullError, DiskUnavailableError, StateLockedError } from "../../base/errors.ts";
 import { registerContract } from "../../../testing/contracts/contract.ts";
 import { localDiskContract } from "../../../testing/contracts/local_disk_contract.ts";
@@ -107,4 +107,28 @@ Deno.test("MemoryDisk.lock() names the holder", async () => {
   const disk = new MemoryDisk();
   await disk.lock("d", "one");
   await assertRejects(() => disk.lock("d", "two"), StateLockedError, "it is held by 'one'");
+});
+
+Deno.test("MemoryDisk.restart() keeps every byte, of which a later crash may still take those that were not synced", async () => {
+  const disk = await halfSynced();
+  await disk.lock("d", "old");
+  const next = disk.restart();
+  assert(disk.isDead && !next.isDead);
+  assertEquals(next.files(), [{ path: "log", size: 14, syncedSize: 6 }]);
+  await (await next.lock("d", "new")).release();
+  assertEquals(await textOf(next, "log"), "syncedvolatile");
+  assertEquals(await textOf(next.crash(), "log"), "synced");
+});
+
+Deno.test("MemoryDisk.damage() changes or removes a file behind the process's back", async () => {
+  const disk = await halfSynced();
+  await disk.writeAtomic("a", bytesOf("x"));
+  const { operationCount } = disk;
+  disk.damage("log", (bytes) => bytes.with(0, 83));
+  assertEquals(await textOf(disk, "log"), "Syncedvolatile");
+  disk.damage("a", () => undefined);
+  assertEquals([disk.files().map(({ path }) => path), disk.file("a")], [["log"], undefined]);
+  assertThrows(() => disk.damage("a", (bytes) => bytes), RangeError, "current value is a");
+  assertThrows(() => disk.damage("log", () => bytesOf("x")), RangeError, "current value is 1");
+  assertEquals(disk.operationCount, operationCount + 1, "only the read was an operation");
 });

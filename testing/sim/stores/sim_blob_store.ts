@@ -11,7 +11,7 @@ import {
 } from "./blob_faults.ts";
 import { type BlobClient, BlobHandle } from "./blob_handle.ts";
 import { type Damage, FaultLedger, type FiredCall } from "./fault_ledger.ts";
-import { SimObjects } from "./sim_objects.ts";
+import { isSame, SimObjects } from "./sim_objects.ts";
 
 export type { BlobClient } from "./blob_handle.ts";
 
@@ -377,8 +377,4 @@ export class SimBlobStore implements BlobStore {
     this.#damage(fault, other, bytes);
     return true;
   }
-}
-
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, at) => byte === right[at]);
 }

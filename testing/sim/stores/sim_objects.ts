@@ -50,8 +50,11 @@ export class SimObjects {
 
   /** What was written under a name becomes something else, or nothing. */
   damage(name: string, bytes: Uint8Array | undefined, damage: Damage): void {
-    this.#objects.set(name, { bytes, truth: this.#objects.get(name)!.truth });
-    if (!this.#damaged.has(name)) this.#damaged.set(name, damage);
+    const { truth } = this.#objects.get(name)!;
+    this.#objects.set(name, { bytes, truth });
+    // Two damages can make up for each other.
+    if (bytes !== undefined && isSame(bytes, truth)) this.#damaged.delete(name);
+    else if (!this.#damaged.has(name)) this.#damaged.set(name, damage);
     this.#names = undefined;
   }
 
@@ -73,4 +76,9 @@ export class SimObjects {
       );
     }
   }
+}
+
+/** Whether two objects have the same content. */
+export function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, at) => byte === right[at]);
 }
