@@ -124,9 +124,13 @@ export class AssignedTasks implements Iterable<Task> {
 
   async #open(source: TopicPartition, { consumer, commits }: Membership): Promise<Task> {
     await commits.open();
-    const [committed] = await consumer.committed([source], { isStable: true });
+    // Described anew: it may have been deleted and created again, or have grown, since the app started.
+    const [[committed], [topic]] = await Promise.all([
+      consumer.committed([source], { isStable: true }),
+      this.#parts.admin.describeTopics([source.topic]),
+    ]);
     const { transactionalId } = commits;
-    return await Task.open(this.#spec, { source, parts: this.#parts, committed, transactionalId });
+    return await Task.open(this.#spec, { source, topic, parts: this.#parts, committed, transactionalId });
   }
 
   /**

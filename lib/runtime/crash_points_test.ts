@@ -1,4 +1,5 @@
 import { assert } from "@std/assert";
+import type { TurbineOptions } from "../../mod.ts";
 import type { StepLabel } from "../seams/observer.ts";
 import { type Guarantee, GUARANTEES, tallyApp, TallyRun } from "./protocol_fixture_test.ts";
 
@@ -30,7 +31,12 @@ interface Way {
   readonly trigger: Trigger;
   /** Guarantees under which the step exists. */
   readonly only?: Guarantee;
+  /** Settings of the app under which it is sure to be reached. */
+  readonly app?: TurbineOptions;
 }
+
+/** The store lags far behind the commits, whenever the crash comes. */
+const LAGGING: TurbineOptions = { stateFlushIntervalMs: 1_500, checkpointIntervalMs: 60_000 };
 
 /** How each step is reached: a label without an entry does not type-check. */
 const WAYS: Readonly<Record<StepLabel, Way | null>> = {
@@ -42,8 +48,8 @@ const WAYS: Readonly<Record<StepLabel, Way | null>> = {
   "restore:candidate-chosen": { trigger: restart },
   "restore:segment-loaded": { trigger: restart },
   "restore:checkpoint-loaded": { trigger: restart },
-  "restore:silent-replay-begin": { trigger: restartHere },
-  "restore:silent-replay-done": { trigger: restartHere },
+  "restore:silent-replay-begin": { trigger: restartHere, app: LAGGING },
+  "restore:silent-replay-done": { trigger: restartHere, app: LAGGING },
   "restore:live": { trigger: restart },
   "batch:fetched": { trigger: flow },
   "batch:decoded": { trigger: flow },
@@ -98,7 +104,8 @@ async function crashAt(
   place: { guarantee: Guarantee; node: "same" | "new"; twice: boolean },
 ) {
   const { guarantee, node, twice } = place;
-  const run = await TallyRun.start(tallyApp(guarantee, { onRecordError: "skip" }), { seed: 7, latencyMs: 30 });
+  const app = tallyApp(guarantee, { onRecordError: "skip", app: way.app ?? {} });
+  const run = await TallyRun.start(app, { seed: 7, latencyMs: 30 });
   const { driver } = run;
   try {
     // Enough for three checkpoints, so that a restart finds state to restore and retention has something to do.

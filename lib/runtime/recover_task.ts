@@ -57,6 +57,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
   const checkpoints = new TaskCheckpoints(spec, {
     source,
     parts,
+    topic: options.topic ?? parts.topics.get(source.topic)!,
     lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
   });
   const ownership = new Ownership(() => checkpoints.claimOwner(metadata.kind === "ours" ? metadata.ownerToken : 0));

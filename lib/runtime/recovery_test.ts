@@ -122,6 +122,20 @@ for (const guarantee of GUARANTEES) {
     await run.close();
   });
 
+  Deno.test(`${guarantee}: a checkpoint of a topic that was created anew while the app ran is refused`, async () => {
+    const run = await TallyRun.start(tallyApp(guarantee));
+    const { driver } = run;
+    run.feed(10);
+    await run.check();
+    await driver.advanceClock(1_000);
+    driver.broker.recreateTopic("events");
+    run.feed(30);
+    const error = await assertRejects(() => driver.advanceClock(2_000), Error);
+    assertEquals(error.name, "CheckpointIncompatibleError");
+    assertStringIncludes(error.message, "topics[events].topicId");
+    await run.close();
+  });
+
   Deno.test(`${guarantee}: retention past our position is an error that names the log, never a reset`, async () => {
     const run = await TallyRun.start(tallyApp(guarantee), { partitions: { events: 2 } });
     const { driver } = run;

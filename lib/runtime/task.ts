@@ -15,7 +15,7 @@ import { OpenCommits } from "../core/open_commits.ts";
 import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
-import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
+import type { CommittedPosition, TopicDescription, TopicPartition } from "../seams/broker.ts";
 import type { StepDetail, StepLabel } from "../seams/observer.ts";
 import { BatchProcessor } from "./batch_processor.ts";
 import { CommitOutputs } from "./commit_outputs.ts";
@@ -32,6 +32,8 @@ import type { TaskKeeper } from "./task_keeper.ts";
 export interface TaskOptions {
   /** The input partition. */
   readonly source: TopicPartition;
+  /** Its topic as it is now; `undefined` when there is none any more. */
+  readonly topic: TopicDescription | undefined;
   /** Broker, stores, clock. */
   readonly parts: RunnerParts;
   /** What the group committed for the partition, read stable. */

@@ -7,7 +7,7 @@ import type { CheckpointCandidate as IntactCheckpoint } from "../core/checkpoint
 import { decodePosition, type TaskPosition } from "../core/position.ts";
 import type { CheckpointCandidate } from "../core/recovery_input.ts";
 import { fingerprintOf, tableFingerprint } from "../core/schema_fingerprint.ts";
-import type { TopicPartition } from "../seams/broker.ts";
+import type { TopicDescription, TopicPartition } from "../seams/broker.ts";
 import type { StateSnapshot, StateStore } from "../seams/state_store.ts";
 import { Checkpointer } from "./checkpoint/checkpointer.ts";
 import { claimOwnerToken } from "./checkpoint/claim_owner_token.ts";
@@ -41,6 +41,7 @@ export class TaskCheckpoints implements CheckpointSink {
   readonly #spec: SubscriptionSpec;
   readonly #parts: RunnerParts;
   readonly #source: TopicPartition;
+  readonly #topic: TopicDescription;
   readonly #restorer: Restorer;
   #found: readonly RestorableCheckpoint[] = [];
   #lineage: string | undefined;
@@ -49,15 +50,22 @@ export class TaskCheckpoints implements CheckpointSink {
 
   /**
    * @param spec The subscription.
-   * @param more Input partition, what the app lends, and the lineage that the group's offset names, if any.
+   * @param more Input partition and its topic as it is now, what the app lends, and the lineage that the group's offset
+   * names, if any.
    */
   constructor(
     spec: SubscriptionSpec,
-    more: { readonly source: TopicPartition; readonly parts: RunnerParts; readonly lineage: string | undefined },
+    more: {
+      readonly source: TopicPartition;
+      readonly topic: TopicDescription;
+      readonly parts: RunnerParts;
+      readonly lineage: string | undefined;
+    },
   ) {
     this.#spec = spec;
     this.#parts = more.parts;
     this.#source = more.source;
+    this.#topic = more.topic;
     const { blobs, environment } = more.parts;
     this.#restorer = new Restorer({
       blobs,
@@ -129,7 +137,7 @@ export class TaskCheckpoints implements CheckpointSink {
   }
 
   #topics(): CheckpointFacts["topics"] {
-    const { topic, topicId, partitions } = this.#parts.topics.get(this.#source.topic)!;
+    const { topic, topicId, partitions } = this.#topic;
     return [{ topic, topicId, partitions }];
   }
 
