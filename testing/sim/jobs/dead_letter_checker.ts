@@ -58,6 +58,7 @@ export class DeadLetterChecker implements Checker {
     let refused = this.#refused.get(partition);
     if (refused === undefined) this.#refused.set(partition, refused = new Map());
     refused.set(offset, { value, seen: 0 });
+    this.#view.mark("a record was to be refused");
   }
 
   change(change: Change): void {

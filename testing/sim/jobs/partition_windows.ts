@@ -50,6 +50,7 @@ export class PartitionWindows {
   #fold: WindowFold;
   /** Records that the reference has taken. */
   #folded = 0;
+  #isJumping = false;
   #rows = 0;
 
   /** @param parts The run and the lengths of the windows. */
@@ -121,6 +122,7 @@ export class PartitionWindows {
     }
     for (const known of this.#windows.values()) this.#checkAttempts(known);
     const { view, output } = this.#parts;
+    if (this.#fold.lateRows > 0) view.mark("a row came too late for its window");
     const more = this.#rows - needed;
     if (more === 0 || view.fired.length > 0 || view.phase === "end") return;
     this.#violate("I-06", `${more} windows are in topic '${output}' without need, and nothing has gone wrong`);
@@ -131,6 +133,7 @@ export class PartitionWindows {
     const { sizeMs } = this.#parts.lengths;
     for (const count of known.seen.keys()) {
       if (count === known.expected) continue;
+      this.#parts.view.mark("an attempt that was dropped had published a window");
       const rows = this.#records.filter(({ key, eventTimeMs }) =>
         key === known.key && Math.floor(eventTimeMs / sizeMs) * sizeMs === known.startMs
       );
@@ -142,6 +145,7 @@ export class PartitionWindows {
     return new WindowFold(this.#parts.lengths, ({ key, startMs, count }) => {
       const known = this.#known(key, startMs);
       known.expected = count;
+      if (this.#isJumping) this.#parts.view.mark("a jump of time closed a window");
       if (this.#mode !== "commits") return;
       for (const seen of known.seen.keys()) if (seen !== count) this.#wrong(known, seen);
     });
@@ -160,7 +164,9 @@ export class PartitionWindows {
       const record = this.#records[this.#folded];
       const jump = this.#jumps.next;
       if (jump !== undefined && jump.offset <= position && (record === undefined || jump.offset <= record.offset)) {
+        this.#isJumping = true;
         this.#fold.jump(jump.taskTimeMs);
+        this.#isJumping = false;
         this.#jumps.take();
       } else if (record !== undefined && record.offset < position) {
         this.#fold.record(record);

@@ -168,6 +168,7 @@ export class RowChecker implements Checker {
 
   #seenTwice(known: PartitionRows, where: string, text: string): void {
     known.duplicates += 1;
+    this.#view.mark("an output row came out again");
     if (this.#view.options.guarantee === "exactly-once") {
       this.#view.violate("I-05", `${where} is there a second time: ${text}`);
     }
