@@ -8,10 +8,10 @@ import { JOB_NAMES, swarmOptions } from "../swarm.ts";
 import { DEAD_LETTERS, INPUT, jobApp, OUTPUT } from "./job_app.ts";
 import { jobFor, jobs } from "./jobs.ts";
 
-/** A short run, the same for all jobs but for what a test asks for. */
+/** A short run with short windows, the same for all jobs but for what a test asks for. */
 function optionsFor(job: string, drawn: Partial<SimOptions> = {}): SimOptions {
   return {
-    ...swarmOptions(11, "small"),
+    ...swarmOptions(19, "small"),
     job,
     processes: 1,
     partitions: 2,
