@@ -71,7 +71,7 @@ export function isCheckpointed(
   const decoded = decodeCommitMetadata(metadata);
   if (decoded.kind !== "ours" || decoded.ownerToken === 0) return false;
   return checkpointNames(world, groupId, partition).some((name) =>
-    name.endsWith("-manifest.json") && name.includes(`/lineage-${decoded.lineage}/`) && world.blobs.intact(name)
+    isManifest(name) && name.includes(`/lineage-${decoded.lineage}/`) && world.blobs.intact(name)
   );
 }
 
@@ -81,6 +81,11 @@ export function setOffsets(
   request: { readonly groupId: string; readonly offsets: readonly OffsetEntry[] },
 ): void {
   world.broker.cluster.overwriteOffsets(request, world.broker.times());
+}
+
+/** Whether a name is that of a manifest. */
+export function isManifest(name: string): boolean {
+  return name.endsWith("-manifest.json");
 }
 
 /**
@@ -132,7 +137,10 @@ export function resetToLogStart(
       for (const groupId of readersOf(world, place.topic)) {
         const entry = { ...place, offset: log.logStart, leaderEpoch: -1, metadata: "" };
         setOffsets(world, { groupId, offsets: [entry] });
-        for (const name of checkpointNames(world, groupId, place.partition)) deleteObject(world, name);
+        // Manifests first, as retention does: a manifest that can be seen has all its files.
+        const names = checkpointNames(world, groupId, place.partition);
+        for (const name of names.filter(isManifest)) deleteObject(world, name);
+        for (const name of names.filter((each) => !isManifest(each))) deleteObject(world, name);
       }
     }
   });
