@@ -15,7 +15,7 @@ export class CheckpointObjects implements Checker {
   readonly #view: RunView;
   readonly #book: CheckpointBook;
   /** Every name that was ever created by a process, by whom, and the checksum of its content. */
-  readonly #ever = new Map<string, { readonly who: string; readonly checksum: string }>();
+  readonly #ever = new Map<string, { readonly who: string; readonly checksum: string; isDeleted: boolean }>();
 
   /**
    * @param view The run.
@@ -26,8 +26,10 @@ export class CheckpointObjects implements Checker {
     this.#book = book;
     book.onCreated((event, parsed) => this.#created(event, parsed));
     book.onDeleted((event) => {
+      const known = this.#ever.get(event.name);
       // What an operator has deleted may be made anew.
       if (!isProcess(event.who)) this.#ever.delete(event.name);
+      else if (known !== undefined) known.isDeleted = true;
     });
   }
 
@@ -46,8 +48,10 @@ export class CheckpointObjects implements Checker {
     if (!isProcess(who)) return;
     const before = this.#ever.get(name);
     const checksum = sha256Hex(this.#view.blobs.written(name)!);
-    this.#ever.set(name, { who, checksum });
-    if (before !== undefined && (before.who !== who || before.checksum !== checksum)) {
+    this.#ever.set(name, { who, checksum, isDeleted: false });
+    // What a fault has lost is not there: its name is free as far as anybody can know.
+    const isFree = before === undefined || (!before.isDeleted && this.#view.blobs.hasLied(name));
+    if (!isFree && (before.who !== who || before.checksum !== checksum)) {
       this.#view.violate(
         "I-16",
         `the name '${name}' was used twice: expected a new name for each object, found one that '${before.who}' had ` +

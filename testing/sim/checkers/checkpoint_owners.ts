@@ -2,6 +2,7 @@
  * I-21: a zombie's checkpoint has another owner token in its name; it never removes anything of a higher token; a restore
  * ignores other lineages.
  */
+import { CheckpointNames, type CheckpointTask } from "../../../lib/core/checkpoint_names.ts";
 import type { StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { CheckpointBook } from "./checkpoint_book.ts";
@@ -45,13 +46,19 @@ export class CheckpointOwners implements Checker {
     const holder = this.#holders.get(key);
     const who = describeProcess(process);
     if (holder === undefined) this.#holders.set(key, { life: lifeKey(process), who });
-    else if (holder.life !== lifeKey(process)) {
+    else if (holder.life !== lifeKey(process) && !this.#isClaimLost(detail)) {
       this.#view.violate(
         "I-21",
         `two owners of task ${taskOf(detail)} have the token ${detail.ownerToken}: expected one for each, found ` +
           `${holder.who} and ${who}`,
       );
     }
+  }
+
+  /** Whether a fault has lost the claim of a token, so that it could be claimed twice. */
+  #isClaimLost({ application, subscription, partition, ownerToken }: StepDetail): boolean {
+    const task = { application, subscription, partition } as CheckpointTask;
+    return this.#view.blobs.hasLied(new CheckpointNames(task).owner(ownerToken as number));
   }
 
   #deleted(process: SimProcess, name: string): void {
