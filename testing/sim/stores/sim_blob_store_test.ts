@@ -62,6 +62,10 @@ async function mustBlame(
   assert(error instanceof type, `${error}`);
   assert(blobs.blames(error), "the fault is to be blamed");
   assert(blobs.blames(new CheckpointCorruptError("wrapped", { cause: error })), "as a cause it is to be blamed too");
+  const cyclic = Object.assign(new Error("cyclic"), { cause: new AggregateError([error]) });
+  assert(blobs.blames(cyclic), "as one of several errors too");
+  Object.assign(cyclic.cause, { cause: cyclic, errors: [] });
+  assert(!blobs.blames(cyclic) && !blobs.blames("no error"));
   assert(!blobs.blames(new BlobUnavailableError(error.message)), "an error that looks the same is none of the store's");
   return error as InstanceType<typeof type> & { outcome: string };
 }
@@ -79,6 +83,15 @@ Deno.test("SimBlobStore S1 fails inside for a few calls, and a write may have ha
   }
   assertEquals(await namesOf(blobs), ["a", "b"]);
   assertEquals(fired(blobs), ["S1 get a", "S1 list ", "S1 delete a"]);
+});
+
+Deno.test("SimBlobStore refuses an object below another one, and one named like a folder", async () => {
+  const { blobs } = await armed(fault("S16", { atMs: 1 }));
+  await blobs.create("d/e", text("1"));
+  for (const name of ["a/below", "d"]) {
+    const error = await rejection(blobs.create(name, text("1")));
+    assert(error instanceof BlobPreconditionError && !blobs.blames(error));
+  }
 });
 
 Deno.test("SimBlobStore S2 asks to slow down, and nothing happens", async () => {

@@ -42,6 +42,8 @@ Deno.test("SimDisk D1 is full for one write, or for its time, and keeps what is 
   for (const draw of [0, 1]) {
     const { clock, disk } = diskOf();
     const file = await append(disk, "d/log", { synced: "12" });
+    const told: string[] = [];
+    disk.onFired(({ kind, call, name }) => told.push(`${kind} ${call} ${name}`));
     disk.arm(fault("D1", { draw, durationMs: 100 }));
     assertEquals(await textAt(disk, "d/log"), "12");
     await mustBlame(disk, file.append([text("3")]), DiskFullError);
@@ -49,7 +51,7 @@ Deno.test("SimDisk D1 is full for one write, or for its time, and keeps what is 
     clock.atMs = 100;
     await file.append([text("3")]);
     assertEquals([await textAt(disk, "d/log"), await disk.list("d")], ["123", ["log"]]);
-    assertEquals(disk.ledger.length, draw + 1);
+    assertEquals([disk.ledger.length, told], [draw + 1, ["D1 append d/log"]]);
   }
 });
 

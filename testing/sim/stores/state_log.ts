@@ -74,11 +74,6 @@ export class StateLog {
     }
   }
 
-  /** Length of the present generation in bytes. */
-  get byteLength(): number {
-    return this.#bytes;
-  }
-
   /**
    * Writes rows, and the position with them. The content is changed when they are written.
    *
