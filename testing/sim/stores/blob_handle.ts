@@ -33,6 +33,8 @@ export class BlobHandle implements BlobStore {
   #isClosed = false;
 
   /**
+   * A handle that is open.
+   *
    * @param client Who it is.
    * @param calls The store.
    */
