@@ -5,7 +5,7 @@ import { growTopic, resetGrown } from "./broker_faults.ts";
 import {
   checkpointNames,
   committedOf,
-  deleteObject,
+  deleteObjects,
   hasState,
   operatorComes,
   readersOf,
@@ -71,7 +71,7 @@ function plant(strike: Strike, what: string, change: (manifest: CheckpointManife
       () => {
         strike.fire(`${name} appears: ${what}`);
         for (const { number } of world.processes) world.crash(number, { restartAfterMs: 500, node: "same" });
-        world.after(lastingMs, () => deleteObject(world, name));
+        world.after(lastingMs, () => deleteObjects(world, [name]));
       },
       // The object store is in trouble itself.
       () => {},
@@ -83,13 +83,11 @@ function plant(strike: Strike, what: string, change: (manifest: CheckpointManife
 function deleteCheckpoint(strike: Strike): void {
   withCheckpoint(strike, ({ name, manifest }) => {
     strike.fire(`an operator deletes ${name}`);
-    deleteObject(strike.world, name);
-    for (const segment of manifest.segments) {
-      const isShared = manifests(strike).some((other) =>
-        other.name !== name && other.manifest.segments.some((each) => each.name === segment.name)
-      );
-      if (!isShared) deleteObject(strike.world, segment.name);
-    }
+    const others = manifests(strike).filter((other) => other.name !== name);
+    const isShared = (file: string): boolean =>
+      others.some((other) => other.manifest.segments.some((segment) => segment.name === file));
+    const files = manifest.segments.map((segment) => segment.name).filter((file) => !isShared(file));
+    deleteObjects(strike.world, [name, ...files]);
   });
 }
 

@@ -103,12 +103,17 @@ export function checkpointNames(world: FaultWorld, groupId: string, partition?: 
 /** Names that operators have deleted, by world. */
 const DELETED = new WeakMap<FaultWorld, Set<string>>();
 
-/** Deletes an object, however often it takes. */
-export function deleteObject(world: FaultWorld, name: string): void {
+/** Deletes objects one after the other, however often each takes. */
+export function deleteObjects(world: FaultWorld, names: readonly string[]): void {
   let deleted = DELETED.get(world);
   if (deleted === undefined) DELETED.set(world, deleted = new Set());
+  const [name, ...rest] = names;
+  if (name === undefined) return;
   deleted.add(name);
-  world.blobs.delete(name).catch(() => world.after(AGAIN_MS, () => deleteObject(world, name)));
+  world.blobs.delete(name).then(
+    () => deleteObjects(world, rest),
+    () => world.after(AGAIN_MS, () => deleteObjects(world, names)),
+  );
 }
 
 /** Names that operators have deleted so far. */
@@ -139,8 +144,7 @@ export function resetToLogStart(
         setOffsets(world, { groupId, offsets: [entry] });
         // Manifests first, as retention does: a manifest that can be seen has all its files.
         const names = checkpointNames(world, groupId, place.partition);
-        for (const name of names.filter(isManifest)) deleteObject(world, name);
-        for (const name of names.filter((each) => !isManifest(each))) deleteObject(world, name);
+        deleteObjects(world, [...names.filter(isManifest), ...names.filter((name) => !isManifest(name))]);
       }
     }
   });
