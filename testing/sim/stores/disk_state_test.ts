@@ -96,6 +96,23 @@ Deno.test("DiskStateProvider rewrites a log that has grown, and keeps one file",
   assertEquals([await dump(again), textOf(await again.readPosition())], [many(20, () => "value 299"), "299"]);
 });
 
+Deno.test("DiskStateProvider refuses a rewritten log whose beginning is cut, which no crash leaves", async () => {
+  const disk = new MemoryDisk();
+  const provider = new DiskStateProvider(disk, { rewriteBytesMin: 1 });
+  const store = await provider.open(KEY);
+  await store.apply(page(many(9, () => "1")), bytesOf("1"));
+  const [{ path, size }] = disk.files() as [{ path: string; size: number }];
+  const whole = (await disk.read(path))!;
+  await store.close();
+  for (let length = 0; length < size; length++) {
+    await disk.writeAtomic(path, whole.subarray(0, length));
+    const error = await assertRejects(() => provider.open(KEY), StateCorruptError, "is not whole");
+    assertEquals(error.context["path"], path);
+  }
+  await disk.writeAtomic(path, whole);
+  assertEquals(await dump(await provider.open(KEY)), many(9, () => "1"));
+});
+
 /** A store whose log is rewritten by the second write, at which operations on the new file fail. */
 async function failingRewrite(...kinds: string[]) {
   const disk = new MemoryDisk();
