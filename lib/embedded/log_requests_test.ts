@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
+import { EmbeddedCluster } from "./cluster.ts";
 import { at, codeOf, end, ID, initialized, made, PLACE, put, reopened, seen, valueOf } from "./cluster_fixture_test.ts";
+import { snapshotChanges } from "./snapshot_changes.ts";
 
 Deno.test("compact: the newest record of each key stays, at its offset", () => {
   const cluster = made();
@@ -211,4 +213,25 @@ Deno.test("deleteRecordsBefore: the last stable offset is never before the log's
   assertEquals(seen(cluster, 1), { rows: [], to: 1 });
   valueOf(end(cluster, session, true));
   assertEquals(seen(cluster, 1), { rows: ["1:b=1"], to: 3 });
+});
+
+Deno.test("log-restored: a snapshot of an older release tells no epochs, the batches do", () => {
+  const cluster = made();
+  put(cluster, ["a=1"]);
+  valueOf(cluster.bumpLeaderEpoch(PLACE));
+  put(cluster, ["b=1"]);
+  const other = new EmbeddedCluster();
+  for (const change of snapshotChanges(cluster)) {
+    if (change.kind !== "log-restored") other.apply(change);
+    else {
+      const { epochs: _, ...older } = change;
+      other.apply(older);
+    }
+  }
+  const { epochs } = other.state.topics.get("t")!.logs[0]!;
+  assertEquals(epochs.starts(), [[0, 0], [1, 1]]);
+  valueOf(other.truncate(PLACE, 1));
+  put(other, ["c=1", "d=1"]);
+  const options = { from: 2, maxRecords: 10, maxBytes: 100, isCommitted: true };
+  assertEquals(codeOf(other.fetch(PLACE, { ...options, lastEpoch: 1 })), "log-truncated");
 });

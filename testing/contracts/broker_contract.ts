@@ -1,4 +1,4 @@
-import type { Broker, BrokerCapabilities } from "../../lib/seams/broker.ts";
+import type { Broker, BrokerCapabilities, TopicPartition } from "../../lib/seams/broker.ts";
 import { ADMIN_CASES } from "./broker_contract_admin.ts";
 import { COMMIT_CASES } from "./broker_contract_commits.ts";
 import { CONSUME_CASES } from "./broker_contract_consume.ts";
@@ -7,6 +7,9 @@ import { Kit } from "./broker_contract_kit.ts";
 import { PRODUCE_CASES } from "./broker_contract_produce.ts";
 import { STATIC_CASES } from "./broker_contract_static.ts";
 import { OFFSETS_IN_TRANSACTION_CASES } from "./broker_contract_offsets.ts";
+import { READINESS_CASES } from "./broker_contract_readiness.ts";
+import { RESTART_CASES } from "./broker_contract_restarts.ts";
+import { REWRITTEN_LOG_CASES } from "./broker_contract_rewritten.ts";
 import { TRANSACTION_CASES } from "./broker_contract_transactions.ts";
 import type { RegisterTest } from "./contract.ts";
 
@@ -22,8 +25,32 @@ export interface BrokerTimings {
   readonly transactionTimeoutMs: number;
 }
 
+/** What can be done to a cluster behind its clients' backs; a harness has those that its broker offers. */
+export interface ClusterHandles {
+  /** Ends a client process without a goodbye: no leave, no end of transactions. */
+  crash(broker: Broker): Promise<void>;
+  /** Retention: gives up the records before an offset. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>;
+  /** Log compaction: below the newest batch the newest record of each key stays. */
+  compact(place: TopicPartition): Promise<void>;
+  /** An unclean election: records from `offset` on are lost, a new leader goes on. */
+  truncate(place: TopicPartition, offset: number): Promise<void>;
+  /** Takes a partition's leader away, or gives it one. */
+  setLeaderless(place: TopicPartition, isLeaderless: boolean): Promise<void>;
+  /** Takes replicas that a partition needs to be written away, or gives them back. */
+  setReplicasShort(place: TopicPartition, isShort: boolean): Promise<void>;
+  /** Moves the coordinator of a group; it takes requests again after `forMs`. */
+  moveCoordinator(groupId: string, forMs: number): Promise<void>;
+  /** Restarts the broker. */
+  restart(): Promise<void>;
+  /** Drops a member whose heartbeats go on. */
+  expireMember(groupId: string, memberId: string): Promise<void>;
+  /** Makes the present epoch of a producer the last one of its producer id. */
+  exhaustEpochs(transactionalId: string): Promise<void>;
+}
+
 /** One broker, made ready for one case. Several harnesses may share a cluster: cases use names of their own. */
-export interface BrokerHarness {
+export interface BrokerHarness extends Partial<ClusterHandles> {
   /** The adapter under test. */
   readonly broker: Broker;
   /** How long things take. */
@@ -32,16 +59,12 @@ export interface BrokerHarness {
   readonly prefix: string;
   /** Opens the broker from another client process. */
   connect(): Promise<Broker>;
-  /** Ends a client process without a goodbye: no leave, no end of transactions. Absent when that cannot be done. */
-  crash?(broker: Broker): Promise<void>;
-  /** Retention: gives up the records before an offset. Absent when that cannot be done. */
-  deleteRecordsBefore?(topic: string, partition: number, offset: number): Promise<void>;
   /** Releases everything. */
   close(): Promise<void>;
 }
 
 /** What a case asks for beside the bare seam. */
-export type BrokerNeed = keyof BrokerCapabilities | "crash" | "deleteRecordsBefore";
+export type BrokerNeed = keyof BrokerCapabilities | keyof ClusterHandles;
 
 /** One rule of the `Broker` seam. */
 export interface BrokerCase {
@@ -71,6 +94,9 @@ export const BROKER_CASES: Readonly<Record<string, BrokerCase>> = {
   ...TRANSACTION_CASES,
   ...OFFSETS_IN_TRANSACTION_CASES,
   ...ADMIN_CASES,
+  ...REWRITTEN_LOG_CASES,
+  ...READINESS_CASES,
+  ...RESTART_CASES,
 };
 
 /**
@@ -116,6 +142,7 @@ async function runCase(
 }
 
 function isMet(harness: BrokerHarness, need: BrokerNeed): boolean {
-  if (need === "crash" || need === "deleteRecordsBefore") return harness[need] !== undefined;
-  return harness.broker.capabilities[need];
+  const { capabilities } = harness.broker;
+  if (need in capabilities) return capabilities[need as keyof BrokerCapabilities];
+  return harness[need as keyof ClusterHandles] !== undefined;
 }

@@ -3,6 +3,11 @@ import { brokerContract, type BrokerHarness } from "./broker_contract.ts";
 
 const TIMINGS = { patienceMs: 10_000, quietMs: 30, sessionTimeoutMs: 600, transactionTimeoutMs: 250 };
 
+function done(act: () => unknown): Promise<void> {
+  act();
+  return Promise.resolve();
+}
+
 function harness(transactionVersion: 1 | 2): () => Promise<BrokerHarness> {
   return () => {
     const broker = new MemoryBroker({ transactionVersion });
@@ -11,14 +16,16 @@ function harness(transactionVersion: 1 | 2): () => Promise<BrokerHarness> {
       timings: TIMINGS,
       prefix: "case",
       connect: () => Promise.resolve(broker.connect()),
-      crash: (client) => {
-        (client as MemoryBroker).crash();
-        return Promise.resolve();
-      },
-      deleteRecordsBefore: (topic, partition, offset) => {
-        broker.deleteRecordsBefore(topic, partition, offset);
-        return Promise.resolve();
-      },
+      crash: (client) => done(() => (client as MemoryBroker).crash()),
+      deleteRecordsBefore: (...given) => done(() => broker.deleteRecordsBefore(...given)),
+      compact: (place) => done(() => broker.compact(place)),
+      truncate: (...given) => done(() => broker.truncate(...given)),
+      setLeaderless: (...given) => done(() => broker.setLeaderless(...given)),
+      setReplicasShort: (...given) => done(() => broker.setReplicasShort(...given)),
+      moveCoordinator: (groupId, forMs) => done(() => broker.moveCoordinator(groupId, { forMs })),
+      restart: () => done(() => broker.restart()),
+      expireMember: (...given) => done(() => broker.expireMember(...given)),
+      exhaustEpochs: (transactionalId) => done(() => broker.exhaustEpochs(transactionalId)),
       close: () => broker.close(),
     });
   };

@@ -24,6 +24,7 @@ export {
   type BrokerHarness,
   type BrokerNeed,
   type BrokerTimings,
+  type ClusterHandles,
 } from "./broker_contract.ts";
 export { Kit, PLENTY } from "./broker_contract_kit.ts";
 export { type ContractCase, registerContract, type RegisterTest } from "./contract.ts";

@@ -199,3 +199,47 @@ Deno.test("FileBroker refuses a journal with a change of a newer release", async
   await journal.close();
   await assertRejects(() => brokerOn(disk).open(), JournalCorruptError, "something-new");
 });
+
+for (
+  const [how, journal] of [["journal", {}], ["snapshot", {
+    segmentBytesMax: 500,
+    compactBytesMin: 1,
+    compactRatio: 1,
+  }]] as const
+) {
+  Deno.test(`FileBroker remembers gaps, lost ends of logs and used up epochs, from its ${how}`, async () => {
+    const disk = new MemoryDisk();
+    const broker = brokerOn(disk, { journal });
+    await (await broker.admin()).createTopics([{ topic: "orders", partitions: 1 }]);
+    const place = { topic: "orders", partition: 0 };
+    const { cluster } = await broker.connect() as EmbeddedBroker;
+    for (const key of ["a", "a", "b", "a", "c"]) {
+      const producer = await broker.producer();
+      await producer.produce({ topic: "orders", records: recordsOf([{ key, value: key }]), partitions: 0 });
+    }
+    assertEquals(cluster.compact(place), { kind: "done", value: 2 });
+    const producer = await begunTransaction(broker, "d");
+    assertEquals(cluster.exhaustEpochs("app.sub.0.0").kind, "done");
+    assertEquals((await producer.commit()).kind, "applied");
+    assertEquals(cluster.exhaustEpochs("app.sub.0.0").kind, "done");
+    assertEquals(cluster.truncate(place, 4), { kind: "done", value: 4 });
+    await produce(broker, "orders", "e");
+    const state = await stateOf(broker);
+    await broker.close();
+
+    const next = brokerOn(disk);
+    assertEquals(await stateOf(next), state);
+    const consumer = await next.consumer({ groupId: "group" });
+    const quiet = {
+      assigned: () => Promise.resolve(),
+      revoked: () => Promise.resolve(),
+      lost: () => Promise.resolve(),
+    };
+    await consumer.subscribe(["orders"], quiet);
+    const [slab] = await consumer.poll({ maxRecords: 10, maxBytes: 1_000, timeoutMs: 0 });
+    assertEquals([[...slab!.offsets], slab!.to], [[2, 3], 4n]);
+    const [rest] = await consumer.poll({ maxRecords: 10, maxBytes: 1_000, timeoutMs: 0 });
+    assertEquals([[...rest!.offsets], rest!.leaderEpoch], [[4], 1]);
+    await next.close();
+  });
+}

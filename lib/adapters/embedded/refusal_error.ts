@@ -31,7 +31,6 @@ export function refusalError(tried: string, refusal: Refusal): Error {
       return new OffsetOutOfRangeError(message, options);
     case "record-too-large":
       return new RecordTooLargeError(message, options);
-    case "out-of-order-sequence":
     case "invalid-producer-epoch":
     case "producer-fenced":
     case "unknown-producer":
@@ -40,6 +39,8 @@ export function refusalError(tried: string, refusal: Refusal): Error {
     case "unknown-member":
     case "illegal-generation":
       return new AssignmentLostError(message, options);
+    // Not a takeover: a request before this one was not taken, so what was sent behind it has to be sent again too.
+    case "out-of-order-sequence":
     case "invalid-transaction-state":
       return new TransactionAbortedError(message, options);
     case "concurrent-transactions":
@@ -63,7 +64,7 @@ const NEXT_STEP: Readonly<Record<Refusal["code"], string>> = {
   "unknown-topic": "create it first",
   "offset-out-of-range": "restore a checkpoint inside the range or choose where to go on",
   "record-too-large": "split it or raise 'recordBytesMax' of the broker",
-  "out-of-order-sequence": "close this producer and open a new one",
+  "out-of-order-sequence": "process again from the committed offsets",
   "invalid-producer-epoch": "close this producer and open a new one",
   "producer-fenced": "close this producer, a newer one has taken over or its transaction timed out",
   "unknown-producer": "initialize the producer first",
