@@ -101,7 +101,7 @@ Deno.test("DiskStateProvider refuses a rewritten log whose beginning is cut, whi
   const provider = new DiskStateProvider(disk, { rewriteBytesMin: 1 });
   const store = await provider.open(KEY);
   await store.apply(page(many(9, () => "1")), bytesOf("1"));
-  const [{ path, size }] = disk.files() as [{ path: string; size: number }];
+  const { path, size } = disk.files()[0]!;
   const whole = (await disk.read(path))!;
   await store.close();
   for (let length = 0; length < size; length++) {
