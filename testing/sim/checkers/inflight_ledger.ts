@@ -21,7 +21,7 @@ interface Place {
   readonly groupId: string;
   readonly topic: string;
   readonly partition: number;
-  /** Offset up to which outputs may have been produced. */
+  /** Offset up to which the owner may have produced outputs. */
   producedTo: number;
   /** Greatest offset that was ever committed. */
   committedMax: number;
@@ -146,9 +146,9 @@ export class InflightLedger implements Checker {
       sealed.attempts++;
       const isZombie = place.owner !== lifeKey(process);
       if (isZombie) this.#view.mark("a zombie has produced");
+      else place.producedTo = Math.max(place.producedTo, sealed.to);
       // Once more in full: nobody knows which part of the attempt before has been taken.
       if (isZombie || sealed.attempts > 1) place.repeats += sealed.to - sealed.from;
-      place.producedTo = Math.max(place.producedTo, sealed.to);
     }
   }
 
@@ -157,7 +157,10 @@ export class InflightLedger implements Checker {
     for (const partition of this.#sealedOf(process, detail).keys()) {
       const place = this.#placeOf({ ...detail, partition });
       if (place === undefined || place.owner !== lifeKey(process)) continue;
-      place.repeats += Math.max(0, place.producedTo - this.#committedOf(place));
+      const committed = this.#committedOf(place);
+      place.repeats += Math.max(0, place.producedTo - committed);
+      // They are counted; until they are produced again, nothing is in flight.
+      place.producedTo = Math.min(place.producedTo, committed);
     }
   }
 
@@ -178,6 +181,7 @@ export class InflightLedger implements Checker {
       );
     }
     place.repeats += inFlight;
+    place.producedTo = from;
     place.owner = lifeKey(process);
     place.isClean = false;
   }
