@@ -34,7 +34,7 @@ export class CheckpointBook implements Checker {
   readonly #view: RunView;
   readonly #names = new Map<string, CheckpointNames>();
   readonly #checkpoints = new Map<string, Map<string, KnownCheckpoint>>();
-  readonly #references = new Map<string, number>();
+  readonly #references = new Map<string, Set<string>>();
   readonly #onCreated: OnObject[] = [];
   readonly #onDeleted: OnObject[] = [];
 
@@ -70,9 +70,9 @@ export class CheckpointBook implements Checker {
     return parsed === undefined ? undefined : this.#checkpoints.get(parsed.names.prefix)?.get(name);
   }
 
-  /** Manifests that are there and reference a file. */
-  referencesTo(name: string): number {
-    return this.#references.get(name) ?? 0;
+  /** Names of the manifests that are there as they were written and reference a file. */
+  referencesTo(name: string): readonly string[] {
+    return [...this.#references.get(name) ?? []].filter((manifest) => this.#view.blobs.intact(manifest));
   }
 
   /** Whether manifest and files are there as they were written. */
@@ -140,7 +140,11 @@ export class CheckpointBook implements Checker {
     let known = this.#checkpoints.get(names.prefix);
     if (known === undefined) this.#checkpoints.set(names.prefix, known = new Map());
     known.set(name, { name, manifest, position });
-    for (const segment of segments) this.#references.set(segment.name, this.referencesTo(segment.name) + 1);
+    for (const segment of segments) {
+      const references = this.#references.get(segment.name);
+      if (references === undefined) this.#references.set(segment.name, new Set([name]));
+      else references.add(name);
+    }
   }
 
   #deleted(event: BlobEvent): void {
@@ -152,9 +156,9 @@ export class CheckpointBook implements Checker {
     if (checkpoint === undefined) return;
     known!.delete(event.name);
     for (const { name } of checkpoint.manifest.segments) {
-      const left = this.referencesTo(name) - 1;
-      if (left > 0) this.#references.set(name, left);
-      else this.#references.delete(name);
+      const references = this.#references.get(name);
+      references?.delete(event.name);
+      if (references?.size === 0) this.#references.delete(name);
     }
   }
 }

@@ -57,6 +57,8 @@ export class CommitHistory implements Checker {
   readonly #view: RunView;
   readonly #now = new Map<string, Committed>();
   readonly #staged = new Map<string, Map<string, Committed>>();
+  /** Commits that are decided and not visible yet. */
+  readonly #decided = new Map<string, Committed>();
   /** Offsets that were committed under a sequence of a lineage. */
   readonly #ever = new Map<string, number[]>();
   readonly #listeners: OnCommit[] = [];
@@ -77,9 +79,9 @@ export class CommitHistory implements Checker {
     return this.#now.get(`${groupId}\n${partitionKey(topic, partition)}`);
   }
 
-  /** Everything that is committed now. */
-  all(): Iterable<Committed> {
-    return this.#now.values();
+  /** The same, counting a commit that is decided though its transaction still waits for its markers. */
+  decidedOf(groupId: string, topic: string, partition: number): Committed | undefined {
+    return this.#decided.get(`${groupId}\n${partitionKey(topic, partition)}`) ?? this.of(groupId, topic, partition);
   }
 
   /** How often committed offsets of a partition were deleted: they expired, or the topic is gone. */
@@ -87,7 +89,7 @@ export class CommitHistory implements Checker {
     return this.#deleted.get(`${groupId}\n${partitionKey(topic, partition)}`) ?? 0;
   }
 
-  /** Whether a commit of this lineage and sequence has ever stood at this offset. */
+  /** Whether a commit of this lineage and sequence has ever been decided at this offset. */
   hasBeen(place: { groupId: string; topic: string; partition: number }, at: {
     readonly lineage: string;
     readonly commitSequence: number;
@@ -105,6 +107,9 @@ export class CommitHistory implements Checker {
         return;
       case "transaction-offsets-staged":
         return this.#stage(change.transactionalId, change.groupId, change.offsets);
+      case "transaction-prepared":
+        if (change.isCommit) this.#decide(change.transactionalId);
+        return;
       case "transaction-offsets-resolved":
         return this.#resolve(change.transactionalId, change.groupId);
       case "offsets-deleted":
@@ -112,6 +117,7 @@ export class CommitHistory implements Checker {
         return;
       case "group-deleted":
       case "topic-deleted":
+        if (change.kind === "topic-deleted") this.#unstage(change.topic);
         for (const { groupId, topic, partition } of [...this.#now.values()]) {
           const isGone = change.kind === "group-deleted" ? groupId === change.groupId : topic === change.topic;
           if (isGone) this.#delete(groupId, topic, partition);
@@ -135,6 +141,24 @@ export class CommitHistory implements Checker {
     }
   }
 
+  #unstage(topic: string): void {
+    for (const staged of this.#staged.values()) {
+      for (const [key, commit] of staged) if (commit.topic === topic) staged.delete(key);
+    }
+  }
+
+  /** From here on it cannot be undone, though nobody sees it before the markers are written. */
+  #decide(transactionalId: string): void {
+    const prefix = `${transactionalId}\n`;
+    for (const [key, staged] of this.#staged) {
+      if (!key.startsWith(prefix)) continue;
+      for (const commit of staged.values()) {
+        this.#decided.set(`${commit.groupId}\n${partitionKey(commit.topic, commit.partition)}`, commit);
+        this.#note(commit);
+      }
+    }
+  }
+
   #resolve(transactionalId: string, groupId: string): void {
     const key = `${transactionalId}\n${groupId}`;
     const staged = this.#staged.get(key);
@@ -148,21 +172,26 @@ export class CommitHistory implements Checker {
   }
 
   #commit(commit: Committed): void {
-    const { groupId, topic, partition, offset, metadata } = commit;
+    const { groupId, topic, partition } = commit;
     const key = `${groupId}\n${partitionKey(topic, partition)}`;
     const before = this.#now.get(key);
     this.#now.set(key, commit);
-    if (metadata.kind === "ours") {
-      const at = `${key}\n${metadata.lineage}\n${metadata.commitSequence}`;
-      const known = this.#ever.get(at);
-      if (known === undefined) this.#ever.set(at, [offset]);
-      else if (!known.includes(offset)) known.push(offset);
-    }
+    this.#decided.delete(key);
+    this.#note(commit);
     for (const listener of this.#listeners) listener(commit, before);
+  }
+
+  #note({ groupId, topic, partition, offset, metadata }: Committed): void {
+    if (metadata.kind !== "ours") return;
+    const at = `${groupId}\n${partitionKey(topic, partition)}\n${metadata.lineage}\n${metadata.commitSequence}`;
+    const known = this.#ever.get(at);
+    if (known === undefined) this.#ever.set(at, [offset]);
+    else if (!known.includes(offset)) known.push(offset);
   }
 
   #delete(groupId: string, topic: string, partition: number): void {
     const key = `${groupId}\n${partitionKey(topic, partition)}`;
+    this.#decided.delete(key);
     if (!this.#now.delete(key)) return;
     this.#deleted.set(key, (this.#deleted.get(key) ?? 0) + 1);
   }

@@ -1,6 +1,10 @@
 /** What the tests of this folder share: a run that is played by hand. Holds no test of its own. */
+import { sha256Hex } from "../../../lib/base/sha256.ts";
+import type { CheckpointManifest } from "../../../lib/core/checkpoint_manifest.ts";
+import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
 import { encodeCommitMetadata } from "../../../lib/core/commit_metadata.ts";
 import { DecisionJournal } from "../../../lib/core/decision_journal.ts";
+import { encodeManifest } from "../../../lib/core/manifest_codec.ts";
 import { encodePosition, type TaskPosition } from "../../../lib/core/position.ts";
 import type { Change, OffsetEntry } from "../../../lib/embedded/change.ts";
 import type { GroupMetadata } from "../../../lib/seams/broker.ts";
@@ -228,4 +232,85 @@ export function fence(memberId = "member", generation = 1): GroupMetadata {
 /** A partition of the input. */
 export function at(partition = 0): { readonly topic: string; readonly partition: number } {
   return { topic: TOPIC, partition };
+}
+
+/** A checkpoint that is written by hand. */
+export interface WrittenCheckpoint {
+  /** Names of the task's objects. */
+  readonly names: CheckpointNames;
+  /** Name of the manifest. */
+  readonly name: string;
+  /** Name of its only file. */
+  readonly file: string;
+}
+
+/** Names of the checkpoints of partition 0. */
+export const NAMES = new CheckpointNames({ application: "app", subscription: "in", partition: 0 });
+
+/** What {@linkcode writeCheckpoint} writes. */
+export interface CheckpointPlan {
+  readonly ownerToken?: number;
+  readonly sequence?: number;
+  readonly offset?: number;
+  readonly commitSequence?: number;
+  readonly lineage?: string;
+  readonly topicId?: string;
+  /** What is left away or changed. */
+  readonly flaw?: "no file" | "no manifest" | "short file" | "other content";
+  /** Who writes. @default {0} */
+  readonly process?: number;
+}
+
+/** Writes a checkpoint of partition 0, its file first. */
+export async function writeCheckpoint(run: PlayedRun, plan: CheckpointPlan = {}): Promise<WrittenCheckpoint> {
+  const { ownerToken = 1, sequence = 1, offset = 4, commitSequence = sequence, lineage = "first", flaw } = plan;
+  const key = { lineage, ownerToken, sequence };
+  const [name, file] = [NAMES.manifest(key), NAMES.segment(key, "base", 0)];
+  const blobs = run.blobs.handle({ who: `process-${plan.process ?? 0}` });
+  const content = new TextEncoder().encode(`rows of ${file}`);
+  const stored = flaw === "short file"
+    ? content.subarray(1)
+    : flaw === "other content"
+    ? content.map((x) => x ^ 1)
+    : content;
+  if (flaw !== "no file") await blobs.create(file, stored);
+  const { clusterId, topics } = run.broker.cluster.state;
+  const topicId = plan.topicId ?? topics.get(TOPIC)!.topicId;
+  const manifest: CheckpointManifest = {
+    formatVersion: 1,
+    ...NAMES.task,
+    ...key,
+    clusterId,
+    topics: [{ topic: TOPIC, topicId, partitions: 2 }],
+    position: {
+      offsets: [{ ...at(), offset: BigInt(offset), leaderEpoch: -1 }],
+      taskTimeMs: null,
+      watermarkMs: null,
+      commitSequence,
+    },
+    storePosition: storePosition(offset, commitSequence, lineage),
+    operators: [],
+    handlerVersion: 1,
+    libraryVersion: "0.1.0",
+    segments: [{
+      kind: "base",
+      name: file,
+      bytes: content.length,
+      rows: 1,
+      firstKey: Uint8Array.of(1),
+      lastKey: Uint8Array.of(1),
+      sha256: sha256Hex(content),
+    }],
+    previous: null,
+    createdWallMs: 0,
+  };
+  if (flaw !== "no manifest") await blobs.create(name, encodeManifest(manifest).bytes);
+  return { names: NAMES, name, file };
+}
+
+/** What a fault of the object store does to an object at rest: it is gone. */
+export async function loseObject(run: PlayedRun, name: string): Promise<void> {
+  const draw = run.blobs.names().indexOf(name);
+  run.blobs.arm({ kind: "S13", atMs: 0, process: 0, durationMs: 0, draw });
+  await run.blobs.handle().list("nothing");
 }

@@ -35,7 +35,7 @@ export class FlushedState implements Checker {
     const place = { groupId: `${key.application}.${key.subscription}`, topic: at.topic, partition: at.partition };
     const offset = Number(at.offset);
     const found = `position ${offset}, sequence ${commitSequence}, lineage ${lineage}`;
-    const now = this.#history.of(place.groupId, place.topic, place.partition);
+    const now = this.#history.decidedOf(place.groupId, place.topic, place.partition);
     const where = `the store of ${describePlace(place)} in ${describeProcess(process, incarnation)}`;
     if (!this.#history.hasBeen(place, { lineage, commitSequence, offset })) {
       this.#view.violate(

@@ -29,6 +29,8 @@ interface Effect {
   readonly transactionalId: string | undefined;
   /** Whether any request was sent for it. */
   isSent: boolean;
+  /** Whether a request was sent that may have been for it or for another one. */
+  isBlurred: boolean;
   /** Whether one of its requests has changed what it should. */
   hasHappened: boolean;
   /** What its caller was told. */
@@ -82,6 +84,7 @@ export class Outcomes implements Checker {
         changes: effect.changes,
         transactionalId: this.#handles.of(call)?.transactionalId,
         isSent: false,
+        isBlurred: false,
         hasHappened: false,
         told: undefined,
       };
@@ -95,7 +98,11 @@ export class Outcomes implements Checker {
       const effects = this.#open.get(lifeKey(process, incarnation))?.get(call);
       // A request leaves within the call that is made for it, or is repeated for the only call there is.
       const effect = this.#calling ?? (effects?.length === 1 ? effects[0] : undefined);
-      if (effect === undefined || effects?.includes(effect) !== true) return;
+      if (effects === undefined || effects.length === 0) return;
+      if (effect === undefined || !effects.includes(effect)) {
+        for (const each of effects) each.isBlurred = true;
+        return;
+      }
       effect.isSent = true;
       this.#requests.set(id, { effect, landings: 0 });
       if (this.#requests.size > REMEMBERED) this.#requests.delete(this.#requests.keys().next().value!);
@@ -139,8 +146,10 @@ export class Outcomes implements Checker {
     const [effect] = effects.splice(at, 1);
     const told = outcomeOf(call);
     effect!.told = told;
-    // Without a request there was nothing to do, or it could not be seen which one it was.
-    if (!effect!.isSent || told === "unknown" || (told === "applied") === effect!.hasHappened) return;
+    // Without a request there was nothing to do.
+    if (!effect!.isSent || effect!.isBlurred || told === "unknown" || (told === "applied") === effect!.hasHappened) {
+      return;
+    }
     this.#view.violate(
       "I-31",
       `${name} of ${effect!.who} was told to be ${told}${reasonOf(call)}: expected that to be so, found that it has ` +

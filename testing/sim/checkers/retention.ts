@@ -93,8 +93,10 @@ export class RetentionRules implements Checker {
     const round = this.#rounds.get(key);
     if (round === undefined) return;
     this.#rounds.delete(key);
-    if (!round.isGood) return;
-    for (const [name, orphan] of this.#orphans.get(round.prefix) ?? []) this.#count(name, orphan, round);
+    for (const [name, orphan] of this.#orphans.get(round.prefix) ?? []) {
+      if (!round.isGood) orphan.rounds = 0;
+      else if (this.#view.blobs.peek(name) !== undefined) this.#count(name, orphan, round);
+    }
   }
 
   /** A round has passed a file by. An owner finds it first, then collects it. */
@@ -105,7 +107,7 @@ export class RetentionRules implements Checker {
     }
     // Whether an upload has ended is known of owners before, and of one's own attempts but the last.
     if (orphan.key.ownerToken > ownerToken || this.#isShielded(name, orphan.key)) return;
-    if (++orphan.rounds <= 3) return;
+    if (++orphan.rounds <= 2) return;
     this.#view.violate(
       "I-20",
       `the torn upload '${name}' was left lying: expected it to be collected within two rounds of retention, found it ` +
@@ -136,24 +138,26 @@ export class RetentionRules implements Checker {
     }
   }
 
-  #deleted({ name, who }: BlobEvent, parsed: ParsedName | undefined): void {
+  #deleted({ name, who, fault }: BlobEvent, parsed: ParsedName | undefined): void {
     if (parsed === undefined) return;
     const { names: { prefix }, object } = parsed;
     if (object.kind === "segment") {
       this.#orphans.get(prefix)?.delete(name);
-      if (this.#book.referencesTo(name) === 0 || !isProcess(who)) return;
+      const references = this.#book.referencesTo(name);
+      if (references.length === 0 || !isProcess(who)) return;
       this.#view.violate(
         "I-19",
-        `'${who}' deleted the file '${name}' that ${this.#book.referencesTo(name)} manifests reference: expected the ` +
-          `manifests to go first`,
+        `'${who}' deleted the file '${name}' though '${
+          references.join("', '")
+        }' needs it: expected the manifest to go first`,
       );
-    } else if (object.kind === "manifest" && isProcess(who)) this.#checkLeft(name, who, parsed);
+    } else if (object.kind === "manifest" && isProcess(who) && fault === undefined) this.#checkLeft(name, who, parsed);
   }
 
-  /** What remains of the newest lineage when a manifest goes. */
+  /** What remains of the newest lineage when an intact checkpoint goes. */
   #checkLeft(name: string, who: string, { names: { prefix } }: ParsedName): void {
     const gone = this.#book.checkpoint(name);
-    if (gone === undefined) return;
+    if (gone === undefined || !gone.manifest.segments.every((segment) => this.#view.blobs.intact(segment.name))) return;
     const { retainedCheckpoints } = this.#view.options;
     let newer = 0, damaged = 0;
     for (const other of this.#book.checkpointsOf(prefix)) {
@@ -162,7 +166,7 @@ export class RetentionRules implements Checker {
       else if (!isOlder(other.manifest, gone.manifest)) newer++;
     }
     // What was damaged after it had been read counts as kept: nobody looks at it twice.
-    if (newer + damaged >= retainedCheckpoints || !this.#book.isIntact(gone)) return;
+    if (newer + damaged >= retainedCheckpoints) return;
     this.#view.violate(
       "I-19",
       `'${who}' deleted the checkpoint '${name}' too early: expected ${retainedCheckpoints} intact ones that are newer or ` +
