@@ -1,5 +1,6 @@
-import { BrokerUnavailableError, TransactionAbortedError } from "../../base/errors.ts";
+import { BrokerUnavailableError, StreamError, TransactionAbortedError } from "../../base/errors.ts";
 import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
+import type { RefusalCode } from "../../embedded/reply.ts";
 import type {
   CommittedPosition,
   GroupMetadata,
@@ -15,6 +16,9 @@ import { PASSING_REFUSALS } from "./passing_refusals.ts";
 import { outcomeOfError, refusalError } from "./refusal_error.ts";
 import { sendBatch, type Sender } from "./send_batch.ts";
 
+/** The refusal of a batch that does not follow the last one that the log holds of its producer. */
+const OUT_OF_ORDER: RefusalCode = "out-of-order-sequence";
+
 /**
  * A transactional producer of an embedded broker. A transaction in which a send was not applied can only be aborted. As
  * with a real broker, beginning another transaction after an unknown outcome is possible and wrong.
@@ -27,6 +31,7 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
   #isOpen = false;
   #hasSent = false;
   #hasFailed = false;
+  #isOutOfOrder = false;
   #isClosed = false;
   #turn = 0;
 
@@ -145,8 +150,10 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
         if (!isCommit && this.#hasFailed && reply.code === "invalid-transaction-state") return applied();
         return notApplied(refusalError(isCommit ? "commit transaction" : "abort transaction", reply));
       }
+      const before = this.#sender;
       this.#adopt(reply.value);
-      return applied();
+      // The log does not hold what our numbers go on from (an unclean election): only a new epoch begins anew (KIP-360).
+      return this.#isOutOfOrder && this.#sender === before ? await this.initialize() : applied();
     } catch (error) {
       return outcomeOfError(error);
     }
@@ -154,7 +161,9 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
 
   /** A send that is not known to be applied spoils its transaction. */
   #noting<T>(outcome: Outcome<T>): Outcome<T> {
-    if (outcome.kind !== "applied") this.#hasFailed = true;
+    if (outcome.kind === "applied") return outcome;
+    this.#hasFailed = true;
+    this.#isOutOfOrder ||= outcome.error instanceof StreamError && outcome.error.context.code === OUT_OF_ORDER;
     return outcome;
   }
 

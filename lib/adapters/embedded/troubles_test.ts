@@ -212,6 +212,25 @@ for (const version of [1, 2] as const) {
     await broker.close();
   });
 
+  Deno.test(`generation ${version}: a producer whose batches an unclean election lost goes on after one abort`, async () => {
+    const { broker, values } = made({ transactionVersion: version });
+    const producer = await broker.transactionalProducer({ transactionalId: "x" });
+    await producer.initialize();
+    producer.begin();
+    await producer.produce(text("a"));
+    await producer.commit();
+    producer.begin();
+    assertEquals(kindOf(await producer.produce(text("b"))), "applied");
+    broker.truncate(PLACE, 0);
+    assertEquals(kindOf(await producer.produce(text("c"))), "not-applied TransactionAbortedError");
+    assertEquals(kindOf(await producer.abort()), "applied");
+    producer.begin();
+    assertEquals(kindOf(await producer.produce(text("d"))), "applied");
+    assertEquals(kindOf(await producer.commit()), "applied");
+    assertEquals(values(), ["d"]);
+    await broker.close();
+  });
+
   Deno.test(`generation ${version}: used up epochs are no trouble for a producer, and fence the one before`, async () => {
     const { broker, values } = made({ transactionVersion: version });
     const older = await broker.transactionalProducer({ transactionalId: "x" });
