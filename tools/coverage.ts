@@ -41,7 +41,7 @@ const TESTED = [
 ];
 
 const TEST_COMMAND = [
-  "deno test --quiet --no-check --coverage-raw-data-only --allow-read --allow-write --allow-run --allow-env",
+  "deno test --parallel --quiet --no-check --coverage-raw-data-only --allow-read --allow-write --allow-run --allow-env",
   `--allow-sys --allow-ffi=node_modules --allow-net=127.0.0.1 ${TESTED.join(" ")}`,
 ].join(" ");
 
