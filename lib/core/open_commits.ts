@@ -191,9 +191,11 @@ export class OpenCommits {
     invariant(outcome === "applied", `I-03: a commit joins what is committed when it was applied: it was ${outcome}`);
     invariant(commit !== undefined, "a commit that is not open cannot be resolved");
     invariant(commit.state === "sealed", `commit ${commit.sequence} was resolved before it was sealed`);
+    const { sequence, offset } = this.#committed;
+    invariant(commit.sequence === sequence + 1, `I-08: commit ${commit.sequence} does not follow commit ${sequence}`);
     invariant(
-      commit.sequence === this.#committed.sequence + 1 && commit.from === this.#committed.offset,
-      `I-08: commit ${commit.sequence} from ${commit.from} does not follow ${this.#committed.sequence} at ${this.#committed.offset}`,
+      commit.from === offset,
+      `I-08: commit ${commit.sequence} from ${commit.from} does not begin at ${offset}`,
     );
     this.#commits.shift();
     this.#committed = commit.after;

@@ -1,4 +1,4 @@
-import type { PartitionOffsets } from "../seams/broker.ts";
+import type { CommittedPosition, PartitionOffsets } from "../seams/broker.ts";
 import type { CommitWitness } from "./commit_witness.ts";
 import type { DecisionJournal } from "./decision_journal.ts";
 import type { GroupReading } from "./commit_commands.ts";
@@ -22,7 +22,7 @@ export interface RecoveryInput {
   /** The guarantee. */
   readonly guarantee: "at-least-once" | "exactly-once";
   /** What the group holds (stable), or `undefined` when it has no offset. */
-  readonly committed: GroupReading;
+  readonly committed: (NonNullable<GroupReading> & Partial<Pick<CommittedPosition, "leaderEpoch">>) | undefined;
   /** First and last reachable offset of the input. */
   readonly log: PartitionOffsets;
   /** Position of the local store; a locked or damaged store counts as absent. */

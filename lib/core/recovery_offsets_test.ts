@@ -1,28 +1,31 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { InvariantError } from "../base/assert.ts";
 import { DecisionJournal } from "./decision_journal.ts";
-import type { TaskPosition } from "./position.ts";
+import { comparePositions, type TaskPosition } from "./position.ts";
 import { recoveryPlan } from "./recovery_plan.ts";
 
+/** A position of a task with several inputs. */
+const POSITION: TaskPosition = {
+  offsets: [
+    { topic: "in", partition: 1, offset: 7n, leaderEpoch: 70 },
+    { topic: "rates", partition: 0, offset: 8n, leaderEpoch: 80 },
+    { topic: "in", partition: 0, offset: 90n, leaderEpoch: 5 },
+  ],
+  taskTimeMs: 900,
+  commitSequence: 9,
+  lineage: "L",
+  origin: 0n,
+  ownerToken: 3,
+  journal: new DecisionJournal(0n),
+};
+
 Deno.test("recoveryPlan() takes offset and leader epoch of its own partition from a position of several", () => {
-  const position: TaskPosition = {
-    offsets: [
-      { topic: "in", partition: 1, offset: 7n, leaderEpoch: 70 },
-      { topic: "rates", partition: 0, offset: 8n, leaderEpoch: 80 },
-      { topic: "in", partition: 0, offset: 90n, leaderEpoch: 5 },
-    ],
-    taskTimeMs: 900,
-    commitSequence: 9,
-    lineage: "L",
-    origin: 0n,
-    ownerToken: 3,
-    journal: new DecisionJournal(0n),
-  };
   const plan = recoveryPlan({
     task: "sums/0",
     guarantee: "at-least-once",
     committed: undefined,
     log: { topic: "in", partition: 0, logStart: 0n, logEnd: 200n },
-    local: position,
+    local: POSITION,
     checkpoints: [],
     hasState: true,
     onCrashRecovery: "fail",
@@ -31,4 +34,11 @@ Deno.test("recoveryPlan() takes offset and leader epoch of its own partition fro
     ownerToken: 4,
   });
   assertEquals([plan.candidate.kind, plan.liveFrom, plan.leaderEpoch], ["local", 90n, 5]);
+});
+
+Deno.test("comparePositions() gives positions of several inputs no order, on either side", () => {
+  const single: TaskPosition = { ...POSITION, offsets: POSITION.offsets.slice(2) };
+  assertThrows(() => comparePositions(POSITION, single), InvariantError, "only positions of one input");
+  assertThrows(() => comparePositions(single, POSITION), InvariantError, "only positions of one input");
+  assertEquals(comparePositions(single, single), 0);
 });

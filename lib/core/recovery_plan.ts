@@ -75,6 +75,7 @@ function planOrdinary(
     commitSequence,
     journal,
     liveFrom: committed,
+    leaderEpoch: input.committed?.leaderEpoch ?? -1,
   };
   const taskTimeAtLiveMs = metadata.taskTimeMs;
   if (!input.hasState) {
