@@ -33,6 +33,8 @@ export class FlushedState implements Checker {
     // Before the first commit of a lineage there is only what the lineage began with.
     if (at === undefined || commitSequence === 0) return;
     const place = { groupId: `${key.application}.${key.subscription}`, topic: at.topic, partition: at.partition };
+    // What is committed for a topic that was deleted goes with it.
+    if (this.#view.excused.has(`${at.topic}:${at.partition}`)) return;
     const offset = Number(at.offset);
     const found = `position ${offset}, sequence ${commitSequence}, lineage ${lineage}`;
     const now = this.#history.decidedOf(place.groupId, place.topic, place.partition);

@@ -139,7 +139,7 @@ Deno.test("faults that lie in the data strike when such a record is fed, once fo
 });
 
 Deno.test("loss is excused exactly where a fault makes it legal", async () => {
-  const excusing: Readonly<Partial<Record<FaultKind, number>>> = { B3: 1, B4: 1, B7: 2, G8: 2, O7: 1 };
+  const excusing: Readonly<Partial<Record<FaultKind, number>>> = { B3: 1, B4: 1, B5: 1, B7: 2, G8: 2, O7: 1 };
   for (const kind of SIMULATED_KINDS) {
     const world = busyWorld();
     inject(world, planned(kind));
