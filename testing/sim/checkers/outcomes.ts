@@ -23,6 +23,8 @@ const EFFECTS: Readonly<Record<string, { readonly request: ClientCall; readonly 
 
 /** An effect that was asked for. */
 interface Effect {
+  /** Arguments of the call, by which its end is known. */
+  readonly args: readonly unknown[];
   readonly what: string;
   readonly who: string;
   readonly changes: readonly Change["kind"][];
@@ -79,6 +81,7 @@ export class Outcomes implements Checker {
     if (effects === undefined) open.set(effect.request, effects = []);
     if (call.phase === "called") {
       this.#calling = {
+        args: call.args,
         what: `'${call.method}' of ${call.kind} ${call.handle}`,
         who: describeProcess(call.process, call.incarnation),
         changes: effect.changes,
@@ -140,8 +143,7 @@ export class Outcomes implements Checker {
   }
 
   #settled(call: SeamCall, effects: Effect[]): void {
-    const name = `'${call.method}' of ${call.kind} ${call.handle}`;
-    const at = effects.findIndex(({ what }) => what === name);
+    const at = effects.findIndex(({ args }) => args === call.args);
     if (at < 0) return;
     const [effect] = effects.splice(at, 1);
     const told = outcomeOf(call);
@@ -152,7 +154,9 @@ export class Outcomes implements Checker {
     }
     this.#view.violate(
       "I-31",
-      `${name} of ${effect!.who} was told to be ${told}${reasonOf(call)}: expected that to be so, found that it has ` +
+      `${effect!.what} of ${effect!.who} was told to be ${told}${
+        reasonOf(call)
+      }: expected that to be so, found that it has ` +
         `${effect!.hasHappened ? "" : "not "}happened`,
     );
   }

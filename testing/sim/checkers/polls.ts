@@ -1,7 +1,8 @@
 /**
  * I-10: no poll skips a record or gives one again inside one assignment: each slab begins where the one before ended, or
- * where `seek` said, its records lie between its bounds in order, and nothing undecided is given out. The same holds for
- * the batches that a task processes.
+ * where `seek` said, and its records lie between its bounds in order. The same holds for the batches that a task processes.
+ *
+ * I-03 (in part): nothing undecided is given out.
  */
 import type { RecordSlab } from "../../../lib/columns/records.ts";
 import type { Change } from "../../../lib/embedded/change.ts";
@@ -27,7 +28,7 @@ interface Polling {
 
 /** Watches polls, and the batches that are cut from them. */
 export class Polls implements Checker {
-  readonly invariants: readonly InvariantId[] = ["I-10"];
+  readonly invariants: readonly InvariantId[] = ["I-03", "I-10"];
   readonly #view: RunView;
   readonly #consumers = new Map<string, Polling>();
   /** Next offset that each task is to process. */
@@ -140,13 +141,18 @@ export class Polls implements Checker {
     if (log === undefined || to <= log.lastStableOffset) return;
     if (this.#truncated.has(key) || this.#view.excused.has(key)) return;
     if (this.#deleted.has(topic)) return;
-    this.#fail(call, slab, `nothing from ${log.lastStableOffset} on, where undecided records begin`);
+    this.#fail(call, slab, `nothing from ${log.lastStableOffset} on, where undecided records begin`, "I-03");
   }
 
-  #fail({ process, incarnation }: SeamCall, slab: RecordSlab, expected: string): void {
+  #fail(
+    { process, incarnation }: SeamCall,
+    slab: RecordSlab,
+    expected: string,
+    invariant: InvariantId = "I-10",
+  ): void {
     const { topic, partition, from, to, offsets } = slab;
     this.#view.violate(
-      "I-10",
+      invariant,
       `a poll of ${describeProcess(process, incarnation)} gave wrong records of ${topic}:${partition}: expected ` +
         `${expected}, found [${from}, ${to}) with ${offsets.length} records${
           offsets.length === 0 ? "" : ` from ${offsets[0]} to ${offsets.at(-1)}`

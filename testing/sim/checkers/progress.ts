@@ -1,6 +1,8 @@
 /**
  * I-24: within a bounded time of quiet, lag is 0 and all transactions are finished. The run itself waits for it; here is
  * looked whether it holds then, record by record.
+ *
+ * I-28 (in part): a task that a full disk has stopped goes on once there is space, and the others meanwhile.
  */
 import type { Checker, InvariantId, RunView } from "../contracts.ts";
 import { type CommitHistory, describePlace } from "./commit_history.ts";
@@ -8,7 +10,7 @@ import type { SeamHandles } from "./seam_handles.ts";
 
 /** Looks whether everything has been processed. */
 export class Progress implements Checker {
-  readonly invariants: readonly InvariantId[] = ["I-24"];
+  readonly invariants: readonly InvariantId[] = ["I-24", "I-28"];
   readonly #view: RunView;
   readonly #history: CommitHistory;
   readonly #handles: SeamHandles;
