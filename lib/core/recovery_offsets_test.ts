@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvariantError } from "../base/assert.ts";
+import { encodeCommitMetadata } from "./commit_metadata.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import { comparePositions, type TaskPosition } from "./position.ts";
 import { recoveryPlan } from "./recovery_plan.ts";
@@ -41,4 +42,32 @@ Deno.test("comparePositions() gives positions of several inputs no order, on eit
   assertThrows(() => comparePositions(POSITION, single), InvariantError, "only positions of one input");
   assertThrows(() => comparePositions(single, POSITION), InvariantError, "only positions of one input");
   assertEquals(comparePositions(single, single), 0);
+});
+
+Deno.test("recoveryPlan() goes on with the leader epoch that was committed, or with none", () => {
+  const metadata = encodeCommitMetadata({
+    lineage: "L",
+    origin: 0n,
+    ownerToken: 3,
+    commitSequence: 9,
+    taskTimeMs: null,
+    journal: new DecisionJournal(0n),
+    transactionalId: null,
+  });
+  for (const [committed, expected] of [[{ leaderEpoch: 6 }, 6], [{}, -1]] as const) {
+    const plan = recoveryPlan({
+      task: "sums/0",
+      guarantee: "exactly-once",
+      committed: { offset: 90n, metadata, ...committed },
+      log: { topic: "in", partition: 0, logStart: 0n, logEnd: 200n },
+      local: POSITION,
+      checkpoints: [],
+      hasState: true,
+      onCrashRecovery: "fail",
+      startOffset: 0n,
+      newLineage: "N",
+      ownerToken: 4,
+    });
+    assertEquals([plan.candidate.kind, plan.liveFrom, plan.leaderEpoch], ["local", 90n, expected]);
+  }
 });

@@ -50,7 +50,10 @@ function chosenPlan(input: RecoveryInput): RecoveryPlan {
   const stored = input.hasState ? storedStates(input) : [];
   if (committed === undefined) return planWithoutOffset(input, stored);
   const metadata = decodeCommitMetadata(committed.metadata);
-  if (metadata.kind === "ours") return planOrdinary(input, { stored, metadata, committed: committed.offset });
+  if (metadata.kind === "ours") {
+    const { offset, leaderEpoch = -1 } = committed;
+    return planOrdinary(input, { stored, metadata, committed: offset, leaderEpoch });
+  }
   if (metadata.kind === "foreign" && metadata.isNewer) {
     throw new CheckpointIncompatibleError(
       `Cannot recover ${input.task} as its committed offset carries metadata of a newer version: start the newer version, ` +
@@ -63,7 +66,7 @@ function chosenPlan(input: RecoveryInput): RecoveryPlan {
 
 function planOrdinary(
   input: RecoveryInput,
-  found: { stored: readonly Stored[]; metadata: CommitMetadata; committed: bigint },
+  found: { stored: readonly Stored[]; metadata: CommitMetadata; committed: bigint; leaderEpoch: number },
 ): RecoveryPlan {
   const { metadata, committed } = found;
   const { lineage, origin, journal, commitSequence } = metadata;
@@ -75,7 +78,7 @@ function planOrdinary(
     commitSequence,
     journal,
     liveFrom: committed,
-    leaderEpoch: input.committed?.leaderEpoch ?? -1,
+    leaderEpoch: found.leaderEpoch,
   };
   const taskTimeAtLiveMs = metadata.taskTimeMs;
   if (!input.hasState) {
