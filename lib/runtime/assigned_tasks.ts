@@ -114,7 +114,7 @@ export class AssignedTasks implements Iterable<Task> {
         const task = await this.#open(source, membership);
         invariant(!this.#tasks.has(partition), `I-11: partition ${partition} has a task already`);
         this.#tasks.set(partition, task);
-        consumer.seek(source, task.position);
+        consumer.seek(source, task.position, task.positionEpoch);
         consumer.resume([source]);
       } catch (error) {
         this.failed(source, { error: error as Error, consumer });

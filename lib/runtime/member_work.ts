@@ -144,7 +144,7 @@ export class MemberWork {
   /** Drops all open commits of all tasks: processing goes on at what is committed. Runs alone. */
   #rewindAll(): void {
     for (const task of this.#tasks) {
-      this.#consumer.seek(task.source, task.rewind());
+      this.#consumer.seek(task.source, task.rewind(), task.positionEpoch);
       this.#consumer.resume([task.source]);
     }
   }

@@ -157,6 +157,29 @@ for (const guarantee of GUARANTEES) {
     await run.close();
   });
 
+  for (const isRunning of [true, false]) {
+    const when = isRunning ? "under a running task" : "while nobody runs";
+    Deno.test(`${guarantee}: an unclean election ${when} is found although the log has grown past our position`, async () => {
+      const run = await TallyRun.start(tallyApp(guarantee), { partitions: { events: 2 } });
+      const { driver } = run;
+      run.feed(10);
+      await run.check();
+      if (!isRunning) await stopAll(run);
+      const place = { topic: "events", partition: 0 };
+      const { offset } = driver.broker.committedOffsets(GROUP).find(({ partition }) => partition === 0)!;
+      driver.broker.truncate(place, 0);
+      const rows = Array.from({ length: offset + 5 }, (_, i) => JSON.stringify({ id: 500 + i, key: "other" }));
+      driver.broker.put("events", rows, 0);
+      if (!isRunning) await driver.restart(0);
+      await driver.advanceClock(2_000);
+      const { failures } = driver.running().status()[0]!;
+      assertEquals([...failures].map(([partition, { name }]) => [partition, name]), [[0, "OffsetOutOfRangeError"]]);
+      assertStringIncludes(failures.get(0)!.message, "the log was truncated there");
+      assertEquals(driver.read(tallies).filter(({ id }) => id >= 500), []);
+      await run.close();
+    });
+  }
+
   Deno.test(`${guarantee}: retention that passes a running task is an error that names the group`, async () => {
     const run = await TallyRun.start(tallyApp(guarantee));
     const { driver } = run;

@@ -37,6 +37,11 @@ export class SilentReplay {
     return this.#reached.offset;
   }
 
+  /** Leader epoch of the record before it; -1 when it is not known. */
+  get positionEpoch(): number {
+    return this.#reached.leaderEpoch;
+  }
+
   /** Whether output begins here. */
   get isDone(): boolean {
     return this.#reached.offset >= this.#parts.recovered.live.offset;

@@ -133,6 +133,11 @@ export class Task {
     return this.#isReplaying ? this.#replay.position : this.#commits.head.offset;
   }
 
+  /** Leader epoch under which the record before {@linkcode Task.position} was read; -1 when it is not known. */
+  get positionEpoch(): number {
+    return this.#isReplaying ? this.#replay.positionEpoch : this.#commits.head.leaderEpoch;
+  }
+
   /** Rows that are fetched and not processed. */
   get waitingRows(): number {
     return this.#input.rows;

@@ -177,9 +177,9 @@ class WatchedConsumer implements Consumer {
     this.#consumer.wake();
   }
 
-  seek(partition: TopicPartition, offset: bigint): void {
+  seek(partition: TopicPartition, offset: bigint, leaderEpoch?: number): void {
     this.#note("seek", [partition, offset]);
-    this.#consumer.seek(partition, offset);
+    this.#consumer.seek(partition, offset, leaderEpoch);
   }
 
   pause(partitions: readonly TopicPartition[]): void {
