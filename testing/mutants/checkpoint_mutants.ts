@@ -93,8 +93,8 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     name: "owner-token-is-not-bumped",
     sentence: "An owner takes the greatest token that it finds, since it stands for the task",
     file: CLAIM,
-    find: "const first = greatestOwnerToken(listed.map((entry) => entry.name), names) + 1;",
-    replace: "const first = Math.max(1, greatestOwnerToken(listed.map((entry) => entry.name), names));",
+    find: "const first = Math.max(above, greatestOwnerToken(listed.map((entry) => entry.name), names)) + 1;",
+    replace: "const first = Math.max(1, above, greatestOwnerToken(listed.map((entry) => entry.name), names));",
     also: [{
       file: CLAIM,
       find: "if (result.isCreated || equalBytes(result.existing, claim)) return ownerToken;",

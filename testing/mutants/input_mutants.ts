@@ -171,18 +171,9 @@ export const REFUSAL_MUTANTS: readonly Mutant[] = [
     replace: "    void count;\n",
     breaks: ["I-29"],
     needs: "poison",
-  },
-  {
-    name: "rejections-of-a-replay-are-sent-again",
-    sentence: "Dead letters of a replay are counted again",
-    file: REFUSALS,
-    find: "    if (place.isReplaying) return;\n    this.count += count;\n",
-    replace: "    this.count += count;\n",
-    breaks: ["I-29"],
-    needs: "poison and a replay",
     seenBy: {
       test: "lib/runtime/record_errors_test.ts",
-      reason: "the count begins anew with each task, so that no promise depends on it",
+      reason: "the step 'batch:rejected' tells of the same rows, and a run looks at that",
     },
   },
 ];

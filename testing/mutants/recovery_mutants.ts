@@ -38,21 +38,30 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     needs: "a restart from a store or checkpoint that lags",
   },
   {
-    name: "candidate-by-age",
+    name: "local-store-before-checkpoints",
     sentence:
-      "The state of the newest owner is restored, not the one that stands furthest; the log surely reaches back",
+      "A local store that is not ahead is taken whenever there is one: it is at hand, and a replay does the rest",
+    file: PLAN,
+    find: "  const best = greatest(usable);\n  if (best === undefined) {\n    return planWithoutState(",
+    replace: `  const best = inLog.find((at) => at.candidate.kind === "local" && !isAhead(at)) ?? greatest(usable);
+  if (best === undefined) {
+    return planWithoutState(`,
+    breaks: ["I-18", "I-23", "I-01"],
+    needs: "a partition that comes back to a node whose store has fallen behind the checkpoints of another",
+  },
+  {
+    name: "candidate-by-age",
+    sentence: "The state of the newest owner is restored, not the one that stands furthest",
     file: PLAN,
     find: "    if (at.offset !== best.offset) return at.offset > best.offset ? at : best;\n",
     replace: `    const [older, newer] = [best.position.ownerToken, at.position.ownerToken];
     if (older !== newer) return newer > older ? at : best;
 `,
-    also: [{
-      file: PLAN,
-      find: ".filter((at) => at.offset >= input.log.logStart && at.offset <= input.log.logEnd);\n  const usable",
-      replace: ".filter((at) => at.offset <= input.log.logEnd);\n  const usable",
-    }],
-    breaks: ["I-18", "I-23"],
-    needs: "retention that passes the position of the newest owner's state",
+    breaks: ["I-18"],
+    seenBy: {
+      test: "lib/core/recovery_plan_test.ts",
+      reason: "no owner writes state below that of an owner before it, so that the newest is also the furthest",
+    },
   },
   {
     name: "lineage-is-ignored",
