@@ -32,7 +32,7 @@ export function marksChecker(view: RunView): Checker {
     },
     log: (process: SimProcess, level: LogLevel, message: string, detail: StepDetail) => {
       logs.log(process, level, message, detail);
-      restores.log(process, level, message, detail);
+      restores.log(process, level, message);
     },
     process: (process: SimProcess, what: string, error?: Error) => {
       crashes.process(process, what);

@@ -131,6 +131,8 @@ export class CommittedOffsets implements Checker {
   }
 
   #fail(before: Committed, after: Committed, expected: string): void {
+    // An operator may have set the offset to what an older export holds.
+    if (this.#view.excused.has(`${after.topic}:${after.partition}`)) return;
     this.#view.violate(
       "I-08",
       `the commits of ${describePlace(after)} do not follow each other: expected ${expected} after ` +

@@ -32,6 +32,7 @@ export class WallClock implements Checker {
 
   #committed(commit: Committed, before: Committed | undefined): void {
     if (!isOurs(commit) || !isOurs(before) || commit.offset !== before.offset) return;
+    if (this.#view.excused.has(`${commit.topic}:${commit.partition}`)) return;
     const { lineage, taskTimeMs } = commit.metadata;
     const wasMs = before.metadata.taskTimeMs;
     if (lineage !== before.metadata.lineage || taskTimeMs === null || wasMs === null) return;

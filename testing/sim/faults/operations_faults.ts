@@ -96,30 +96,35 @@ function raisePartitions(strike: Strike): void {
 }
 
 /**
- * The committed offset is set while the job is down: to the log's start, which a job with state takes as a new beginning,
- * or anywhere, which it takes only when it has no state; otherwise it stops, and the operator resets it.
+ * The committed offset is set while the job is down: to the log's start, which a job with state takes as a new beginning;
+ * to what an older export holds, metadata and all, which it takes as a late commit or goes back to; or anywhere, which it
+ * takes only when it has no state. When it stops, the operator resets it.
  */
 function setCommitted(strike: Strike): void {
   const { world } = strike;
   const place = strike.place(world.inputTopics);
   if (place === undefined) return;
   const { topic, partition } = place;
-  const isToStart = strike.draw("start", 2) === 0;
   const groups = readersOf(world, topic).filter((groupId) => committedOf(world, { groupId, place }) !== undefined);
   if (groups.length === 0) return strike.later(LOOK_MS, () => setCommitted(strike));
+  const exported = groups.map((groupId) => ({ groupId, offsets: [committedOf(world, { groupId, place })!] }));
+  const how = strike.pick("how", ["start", "export", "anywhere"] as const)!;
   const reason = "an operator has set its committed offset";
-  world.excuse(topic, partition, reason);
-  whileDown(strike.world, () => {
+  const set = (): void => {
     const log = world.broker.cluster.state.topics.get(topic)?.logs[partition];
     if (log === undefined) return;
     const { logStart, lastStableOffset } = log;
-    const isRefused = !isToStart && groups.some((groupId) => hasState(world, { groupId, place }));
-    const offset = isToStart ? logStart : logStart + strike.draw("offset", 1 + lastStableOffset - logStart);
-    strike.fire(`the committed offset of ${topic}:${partition} is set to ${offset}`);
+    const offset = how === "start" ? logStart : logStart + strike.draw("offset", 1 + lastStableOffset - logStart);
     const entry = { ...place, offset, leaderEpoch: -1, metadata: "" };
-    for (const groupId of groups) setOffsets(world, { groupId, offsets: [entry] });
+    const wanted = how === "export" ? exported : groups.map((groupId) => ({ groupId, offsets: [entry] }));
+    world.excuse(topic, partition, reason);
+    strike.fire(`the committed offset of ${topic}:${partition} is set to ${wanted[0]!.offsets[0]!.offset} (${how})`);
+    const isRefused = how === "anywhere" && groups.some((groupId) => hasState(world, { groupId, place }));
+    for (const request of wanted) setOffsets(world, request);
     if (isRefused) operatorComes(strike, () => resetToLogStart(world, { places: [place], reason }));
-  });
+  };
+  if (how !== "export") return whileDown(world, set);
+  strike.later(strike.lastingMs, () => whileDown(world, set));
 }
 
 /** Injectors of what operators do. */

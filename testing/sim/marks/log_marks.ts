@@ -11,7 +11,6 @@ const LINES: readonly (readonly [part: string, mark: Mark])[] = [
   ["has no committed offset for", "state was gone on with though offsets had expired"],
   ["Checkpoint failed, earlier ones stay in use", "a checkpoint failed and earlier ones stay in use"],
   ["A checkpoint is forced: the decision journal is full", "journal full forced a checkpoint"],
-  ["A checkpoint is forced", "a checkpoint was forced by the bound of a replay"],
   ["Commits are held until a checkpoint succeeds", "commits were held until a checkpoint succeeded"],
   ["Checkpoint retention deletes nothing as owner", "retention was held back by a newer owner"],
   ["Blob store:", "a call of the object store was tried again"],

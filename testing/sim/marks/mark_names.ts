@@ -47,8 +47,8 @@ export const MARKS = {
   "task restored from a checkpoint on another node": "the same, where the task was not before",
   "task rebuilt from the origin of its lineage":
     "step restore:candidate-chosen empty, of a known lineage, with a replay",
-  "fallback to an older checkpoint": "a checkpoint was passed over, another one is taken",
-  "fallback to the third checkpoint": "two checkpoints were passed over, another one is taken",
+  "fallback to an older checkpoint": "a checkpoint is loaded, and a newer one was found to be damaged",
+  "fallback to the third checkpoint": "a checkpoint is loaded, and two newer ones were found to be damaged",
   "a damaged local store was not used": "log of the recovery plan",
   "a local store ahead of the committed offset was not used": "log of the recovery plan",
   "state ahead of the committed offset was gone on with": "log of the recovery plan",
@@ -69,7 +69,6 @@ export const MARKS = {
   "crash in a retention round": "a crash behind retention:begin or one of its deletions",
   "a checkpoint failed and earlier ones stay in use": "log of the checkpointer",
   "journal full forced a checkpoint": "log of the keeper",
-  "a checkpoint was forced by the bound of a replay": "log of the keeper",
   "commits were held until a checkpoint succeeded": "log of the keeper",
   "retention was held back by a newer owner": "log of a retention round",
   "a call of the object store was tried again": "log of the retries",

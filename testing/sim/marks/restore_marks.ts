@@ -11,8 +11,8 @@ interface Known {
   flushed: number | undefined;
   /** Offsets at which its time has jumped. */
   readonly jumps: Set<number>;
-  /** Checkpoints that were passed over since its restore began. */
-  passedOver: number;
+  /** Checkpoints that turned out to be damaged since its restore began. */
+  readonly damaged: Set<string>;
 }
 
 /** Recognises where tasks get their state from. */
@@ -32,12 +32,14 @@ export class RestoreMarks implements Checker {
   step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
     switch (label) {
       case "task:assigned":
-        this.#taskOf(detail).passedOver = 0;
+        this.#taskOf(detail).damaged.clear();
         return;
       case "restore:candidate-chosen":
         // The restorer tells of a file by its name.
         if (detail.candidate !== undefined) this.#chosen(process, detail);
         return;
+      case "restore:checkpoint-loaded":
+        return this.#loaded(String(detail.name));
       case "restore:silent-replay-done":
         if (Number(detail.rows) > this.#view.options.batchRows) this.#tell("silent replay of more than one batch");
         return;
@@ -53,9 +55,18 @@ export class RestoreMarks implements Checker {
   }
 
   /** A line of the log. */
-  log(_process: SimProcess, level: LogLevel, message: string, detail: StepDetail): void {
-    if (level !== "error" || detail.partition === undefined || !message.includes("is passed over:")) return;
-    for (const [key, task] of this.#tasks) if (key.endsWith(`/${detail.partition}`)) task.passedOver++;
+  log(_process: SimProcess, level: LogLevel, message: string): void {
+    const name = level === "error" ? MANIFEST.exec(message)?.[0] : undefined;
+    if (name !== undefined) this.#taskOf(taskIn(name)).damaged.add(name);
+  }
+
+  /** Those that are newer than the one that was loaded would have been taken before it. */
+  #loaded(name: string): void {
+    const { damaged } = this.#taskOf(taskIn(name));
+    const folder = name.slice(0, name.lastIndexOf("/", name.lastIndexOf("/") - 1));
+    const newer = [...damaged].filter((each) => each.startsWith(`${folder}/`) && each > name).length;
+    if (newer >= 1) this.#tell("fallback to an older checkpoint");
+    if (newer >= 2) this.#tell("fallback to the third checkpoint");
   }
 
   #chosen(process: SimProcess, detail: StepDetail): void {
@@ -69,8 +80,6 @@ export class RestoreMarks implements Checker {
     } else if (detail.candidate === "checkpoint") {
       this.#tell("task restored from a checkpoint");
       if (task.node !== undefined && task.node !== node) this.#tell("task restored from a checkpoint on another node");
-      if (task.passedOver >= 1) this.#tell("fallback to an older checkpoint");
-      if (task.passedOver >= 2) this.#tell("fallback to the third checkpoint");
     } else if (detail.isLineageNew !== true && from < live) {
       this.#tell("task rebuilt from the origin of its lineage");
     }
@@ -93,9 +102,18 @@ export class RestoreMarks implements Checker {
     const key = `${subscription}/${partition}`;
     let task = this.#tasks.get(key);
     if (task === undefined) {
-      task = { node: undefined, process: undefined, flushed: undefined, jumps: new Set(), passedOver: 0 };
+      task = { node: undefined, process: undefined, flushed: undefined, jumps: new Set(), damaged: new Set() };
       this.#tasks.set(key, task);
     }
     return task;
   }
+}
+
+/** Name of a manifest in a message. */
+const MANIFEST = /[^\s']+-manifest\.json/;
+
+/** The task that the name of a checkpoint object is of. */
+function taskIn(name: string): StepDetail {
+  const [, subscription, partition] = name.split("/");
+  return { subscription, partition };
 }
