@@ -115,7 +115,10 @@ export interface Context<T extends StateTables = Record<never, never>> {
   readonly isReplaying: boolean;
   /** Aborts when the task closes. */
   readonly signal: AbortSignal;
-  /** Deterministic randomness: the same for the same input position. */
+  /**
+   * Deterministic randomness: a sequence that begins anew with each batch, from its first offset. The numbers depend on where
+   * batches are cut, and a replay cuts them anew: use them for what need not be repeated, never for state.
+   */
   readonly random: { /** The next 32 random bits. */ uint32(): number };
   /** Publishes a batch to another topic, in the same commit. */
   emit<O extends Columns>(topic: Topic<O>, batch: Batch<NoInfer<O>>): void;

@@ -42,7 +42,7 @@ const CHANNELS: Readonly<Record<ClientCall, string>> = {
 };
 
 /** Word of what happened reaches a process at most once in so many milliseconds, as with a broker that waits a little. */
-const NEWS_PAUSE_MS = 20;
+const NEWS_PAUSE_MS = 40;
 
 interface Armed {
   readonly fault: PlannedFault;

@@ -43,7 +43,7 @@ const RANGES: Readonly<Record<Profile, Ranges>> = {
     checkpointIntervalMs: [1_000, 60_000],
     failoverGraceMs: [6_000, 30_000],
     requestTimeoutMs: [500, 5_000],
-    rowsPerSecond: [5, 150],
+    rowsPerSecond: [2, 60],
     keys: [1, 400],
     warmUpMs: 5_000,
     safetyMs: 480_000,
