@@ -71,11 +71,7 @@ export class FairShare implements Checker {
       for (const { handle, isClosed, kind } of this.#handles.ofProcess(process)) {
         const paused = this.#paused.get(`${lifeKey(process)} ${handle}`);
         if (kind !== "consumer" || isClosed || paused === undefined || paused.size === 0) continue;
-        // What has failed is left alone, paused, until somebody helps.
-        const failed = process.app?.status().flatMap(({ failures }) => [...failures.keys()]) ?? [];
-        const left = [...paused].filter((place) => {
-          return !failed.includes(Number(place.slice(place.lastIndexOf(":") + 1))) && !this.#view.excused.has(place);
-        });
+        const left = [...paused].filter((place) => this.#isOpen(process, place) && !this.#view.excused.has(place));
         if (left.length === 0) continue;
         this.#view.violate(
           "I-26",
@@ -86,6 +82,17 @@ export class FairShare implements Checker {
         );
       }
     }
+  }
+
+  /** Whether a partition's task runs: one that is being opened, or has failed, is paused for good reason. */
+  #isOpen(process: SimProcess, place: string): boolean {
+    const at = place.lastIndexOf(":");
+    const [topic, partition] = [place.slice(0, at), Number(place.slice(at + 1))];
+    for (const [key, tasks] of this.#tasks) {
+      const groupId = key.startsWith(`${lifeKey(process)} `) ? this.#handles.groupOf(key.split(" ")[1]) : undefined;
+      if (groupId !== undefined && this.#handles.topicOf(groupId) === topic && tasks.has(partition)) return true;
+    }
+    return false;
   }
 
   #served(process: SimProcess, tasks: Map<number, Served> | undefined, detail: StepDetail): void {
