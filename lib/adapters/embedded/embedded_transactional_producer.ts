@@ -77,6 +77,7 @@ export class EmbeddedTransactionalProducer implements TransactionalProducer {
     this.#isOpen = true;
     this.#hasSent = false;
     this.#hasFailed = false;
+    this.#isOutOfOrder = false;
   }
 
   /** Appends records inside the transaction. */
