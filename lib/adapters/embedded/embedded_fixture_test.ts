@@ -60,3 +60,19 @@ export function kindOf(outcome: Outcome<unknown>): string {
 export function position(offset: number, metadata = "", partition = 0) {
   return { topic: "t", partition, offset: BigInt(offset), leaderEpoch: -1, metadata };
 }
+
+/** A broker whose time stands still, with topic `t`, and all that is visible in it. */
+export function made(options: MemoryBrokerOptions = {}, partitions = 1) {
+  const { broker, clock } = stillBroker(options);
+  broker.createTopic("t", partitions);
+  const values = () => broker.read("t").map(({ value }) => value);
+  return { broker, clock, values };
+}
+
+/** A member of group `g` that reads topic `t`, and what it was told. */
+export async function member(broker: MemoryBroker, instanceId?: string): Promise<{ consumer: Consumer; told: Told }> {
+  const told = new Told();
+  const consumer = await broker.consumer({ groupId: "g", ...instanceId === undefined ? {} : { instanceId } });
+  await consumer.subscribe(["t"], told);
+  return { consumer, told };
+}

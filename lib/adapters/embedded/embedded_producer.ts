@@ -13,6 +13,7 @@ import { sendBatch, type Sender } from "./send_batch.ts";
 export class EmbeddedProducer implements Producer {
   readonly #client: Client;
   #sender: Sender | null = null;
+  #renewal: Promise<void> | null = null;
   #turn = 0;
   #isClosed = false;
   readonly #inFlight = new Set<Promise<unknown>>();
@@ -46,7 +47,8 @@ export class EmbeddedProducer implements Producer {
       return notApplied(new BrokerUnavailableError("Cannot produce as the producer is closed, open a new one"));
     }
     try {
-      if (this.#sender === null) await this.#renew();
+      // Requests that come together share their producer id: only one producer's batches keep their order.
+      if (this.#sender === null) await (this.#renewal ??= this.#renew().finally(() => this.#renewal = null));
     } catch (error) {
       return outcomeOfError(error);
     }
