@@ -40,7 +40,11 @@ export function openForeign(
     const records = recordsOf([{ value: more.value }]);
     const producer = { ...identity, sequence: 0 };
     const written = cluster.produce({ ...place, records, rows: null, producer }, broker.times());
-    if (written.kind === "refused") return undefined;
+    if (written.kind === "refused") {
+      // The partition has no leader, say: nobody would end what is open already.
+      cluster.endTransaction({ ...identity, isCommit: false }, broker.times());
+      return undefined;
+    }
   }
   const end = (isCommit: boolean): void => {
     const reply = cluster.endTransaction({ ...identity, isCommit }, broker.times());
