@@ -176,6 +176,11 @@ export class CommitGroup {
       if (this.#isAbandoned) return;
       const command = this.#protocol.next();
       if (command.kind === "done") return await this.#ended(command.result, sealed);
+      if ("attempt" in command && command.attempt > 1) {
+        await this.#pause(command.attempt - 1);
+        // Meanwhile the partitions may have been lost: then nothing is asked but to close.
+        if (this.#isAbandoned || this.#protocol.next().kind !== command.kind) continue;
+      }
       const outcome = await this.#perform(command, sealed, hooks);
       this.#protocol.report(command.kind, outcome as Outcome<never>);
     }
@@ -229,7 +234,6 @@ export class CommitGroup {
     sealed: readonly SealedCommit[],
     hooks: CommitHooks,
   ): Promise<Outcome<unknown>> {
-    if ("attempt" in command && command.attempt > 1) await this.#pause(command.attempt - 1);
     switch (command.kind) {
       case "begin":
         return this.#begin();

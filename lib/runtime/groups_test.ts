@@ -154,3 +154,26 @@ for (const guarantee of GUARANTEES) {
     await other?.close().catch(() => undefined);
   });
 }
+
+Deno.test("at-least-once: a commit that waits to be tried again is not, once the partitions are lost", async () => {
+  let lostWhileWaiting = 0;
+  for (let seed = 1; seed <= 12; seed++) {
+    const run = await TallyRun.start(tallyApp("at-least-once"), { latencyMs: 5, seed });
+    const { driver } = run;
+    const last = (...labels: string[]) => driver.trace.findLast(({ label }) => labels.includes(label))?.label;
+    run.feed(5);
+    for (let attempt = 0; attempt < 4; attempt++) driver.broker.faults.next("commit", "reply-lost");
+    for (let waited = 0; waited < 400 && last("commit:unknown") === undefined; waited++) await driver.advanceClock(1);
+    const [member] = driver.broker.members("tally.events");
+    driver.broker.expireMember("tally.events", member!.memberId);
+    for (let waited = 0; waited < 400 && last("group:lost") === undefined; waited++) await driver.advanceClock(1);
+    const lostAt = driver.trace.findLastIndex(({ label }) => label === "group:lost");
+    if (last("commit:before", "commit:unknown") === "commit:unknown") lostWhileWaiting++;
+    for (let waited = 0; waited < 400 && last("commit:foreign") === undefined; waited++) await driver.advanceClock(1);
+    const later = driver.trace.slice(lostAt, driver.trace.findLastIndex(({ label }) => label === "commit:foreign"));
+    assertEquals(later.filter(({ label }) => label === "commit:before"), [], `seed ${seed}`);
+    await run.check({ duplicatesMax: 5 });
+    await run.close();
+  }
+  assert(lostWhileWaiting > 0, "no commit has waited while the partitions were lost");
+});
