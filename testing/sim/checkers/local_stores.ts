@@ -96,7 +96,7 @@ export class LocalStores implements Checker {
     const text = textOf(call.position);
     store.written.add(text);
     if (call.phase === "called") store.begun.add(text);
-    else if (call.error === undefined) {
+    else if (call.error === undefined && call.process.status !== "dead") {
       store.last = text;
       store.begun.clear();
       store.hasCrashed = false;
@@ -124,8 +124,7 @@ export class LocalStores implements Checker {
     }
     // From here on what was found is what is there.
     store.last = found;
-    // What was found and is not synced may still go back at the next crash.
-    if (this.#view.options.isStateSynced) store.written.clear();
+    // What was written before may still be found: what is not synced goes back at a crash, and bits rot.
     if (found !== undefined) store.written.add(found);
     store.begun.clear();
     store.hasCrashed = false;

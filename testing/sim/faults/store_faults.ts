@@ -7,6 +7,17 @@ const armBlobs: Injector = ({ world, fault }) => world.blobs.arm(fault);
 const armDisk: Injector = ({ world, fault }) =>
   world.processes[fault.process % world.processes.length]!.disk.arm(fault);
 
+/** The machine goes down just after state was written and not synced: that is what a crash can tear or take back. */
+const armAndCrash: Injector = (strike) => {
+  armDisk(strike);
+  const { world, fault } = strike;
+  if (world.options.isStateSynced) return;
+  const { number } = world.processes[fault.process % world.processes.length]!;
+  strike.atStep(["flush:after"], { process: number, skip: strike.draw("skip", 3) }, () => {
+    world.crash(number, { restartAfterMs: fault.durationMs, node: "same" });
+  });
+};
+
 /** Injectors of the faults of the object store. */
 export const BLOB_FAULTS: Injectors<
   `S${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16}`
@@ -33,8 +44,8 @@ export const BLOB_FAULTS: Injectors<
 export const DISK_FAULTS: Injectors<`D${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`> = {
   D1: armDisk,
   D2: armDisk,
-  D3: armDisk,
-  D4: armDisk,
+  D3: armAndCrash,
+  D4: armAndCrash,
   D5: armDisk,
   D6: armDisk,
   D7: armDisk,

@@ -114,7 +114,7 @@ function hottest(rows: readonly RecordRow[]): number {
 function hasExtremeStamp({ value, timestampMs }: RecordRow): boolean {
   const stamps = [
     timestampMs,
-    ...Object.entries(objectOf(value) ?? {}).map(([name, at]) => /At|Ms$/.test(name) ? at : 0),
+    ...Object.entries(objectOf(value) ?? {}).map(([name, at]) => /^(ts|at)$|At$|Ms$/.test(name) ? at : 0),
   ];
   return stamps.some((at) => typeof at === "number" && at !== 0 && (at < STAMPS.from || at >= STAMPS.to));
 }
