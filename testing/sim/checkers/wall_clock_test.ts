@@ -36,3 +36,19 @@ Deno.test("I-30: task time that follows a wall clock, forwards or back, is found
     assertStringIncludes(run.violations[0]!, `I-30 the task time of in:0 of group 'app.in' moved from 1000 to`);
   }
 });
+
+Deno.test("I-30: two jumps of an idle task that are further apart than time has passed are found", () => {
+  const jump = (run: PlayedRun, taskTimeMs: number) => run.step(0, "time:jumped", { partition: 0, taskTimeMs });
+  for (const [wentMs, count] of [[400, 0], [-1, 1], [2_000, 1]] as const) {
+    const run = played();
+    jump(run, 10_000);
+    run.nowMs += 400;
+    jump(run, 10_000 + wentMs);
+    assertEquals(run.violations.length, count);
+  }
+  const run = played();
+  jump(run, 10_000);
+  run.step(0, "batch:fetched", { partition: 0 });
+  jump(run, 99_000);
+  assertEquals(run.violations, []);
+});
