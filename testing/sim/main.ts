@@ -171,9 +171,9 @@ function* slicesOf({ from, to, profile }: Arguments): Generator<SeedSlice> {
 async function runChildren(args: Arguments): Promise<RunTotals> {
   const totals = new RunTotals();
   await runSlices(slicesOf(args), args, (summary) => totals.merge(summary));
-  for (const { seed } of totals.summary().failed.slice(0, 3)) {
-    if (!args.isJson) await explain(await runSeed(seed, args.profile), true);
-  }
+  const { failed } = totals.summary();
+  if (args.isJson) { for (const each of failed) console.log(JSON.stringify(each)); }
+  else for (const { seed } of failed.slice(0, 3)) await explain(await runSeed(seed, args.profile), true);
   return totals;
 }
 
