@@ -50,3 +50,20 @@ Deno.test("join: timeouts that no broker accepts are refused", () => {
 Deno.test("compact: a clean point that is no offset is refused", () => {
   assertEquals(codeOf(made().compact(PLACE, { upTo: NaN })), "not-modelled");
 });
+
+Deno.test("handles refuse partitions that do not exist", () => {
+  const cluster = made();
+  const nowhere = { topic: "t", partition: 9 };
+  const asked = [
+    () => cluster.compact(nowhere),
+    () => cluster.truncate(nowhere, 0),
+    () => cluster.abortHanging(nowhere, at(0)),
+    () => cluster.setLeaderless(nowhere, true),
+    () => cluster.setReplicasShort(nowhere, true),
+    () => cluster.bumpLeaderEpoch(nowhere),
+    () => cluster.deleteRecordsBefore(nowhere, 0),
+    () => cluster.bounds(nowhere),
+    () => cluster.offsetAt(nowhere, 0),
+  ];
+  for (const ask of asked) assertEquals(codeOf(ask()), "unknown-topic");
+});
