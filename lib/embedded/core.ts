@@ -2,6 +2,8 @@ import type { Change } from "./change.ts";
 import type { ClusterState } from "./cluster_state.ts";
 import type { Troubles } from "./troubles.ts";
 
+export type { Troubles } from "./troubles.ts";
+
 /** Options of an embedded cluster. */
 export interface EmbeddedClusterOptions {
   /** Retention: the oldest batches of a partition go when it holds more bytes than this. @default {1_073_741_824} */

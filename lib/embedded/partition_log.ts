@@ -5,6 +5,9 @@ import { batchWithout, controlBatch, type LogBatch, type OffsetRanges, recordBat
 import { PartitionProducers } from "./partition_producers.ts";
 import { truncatedProducers } from "./truncated_producers.ts";
 
+export { type EpochStart, LeaderEpochs } from "./leader_epochs.ts";
+export type { LogBatch, OffsetRanges } from "./log_batch.ts";
+
 /**
  * Invariants: offsets only grow, but for an unclean election; `logStart <= lastStableOffset <= logEnd`; batches lie in
  * offset order without overlap, with gaps where compaction took records; a transactional batch is marked aborted at the
