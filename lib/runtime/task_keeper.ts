@@ -158,7 +158,7 @@ export class TaskKeeper {
     if (this.#fatal !== undefined) throw this.#fatal;
     const trimTo = this.#trimTo;
     this.#trimTo = undefined;
-    if (this.#running !== undefined || this.#point === undefined || !this.#parts.ownership.isClaimed) return trimTo;
+    if (this.#running !== undefined || !this.#hasCommits) return trimTo;
     const verdict = this.#verdict();
     const nowMs = this.#parts.environment.clock.monotonicMs();
     const wantsCheckpoint = (verdict.checkpoint !== "none" || this.#forcedReason !== undefined) &&
@@ -176,8 +176,8 @@ export class TaskKeeper {
   /** Last flush and checkpoint of a task that closes clean. Failures are logged: a replay makes up for them. */
   async finish(): Promise<void> {
     await this.settled();
-    if (this.#point === undefined || !this.#parts.ownership.isClaimed || this.#fatal !== undefined) return;
-    if (this.#point.sequence === this.#checkpointedSequence) return;
+    if (!this.#hasCommits || this.#fatal !== undefined) return;
+    if (this.#point!.sequence === this.#checkpointedSequence) return;
     this.#start(() => this.#checkpoint(this.#verdict()));
     await this.settled();
   }
@@ -186,6 +186,11 @@ export class TaskKeeper {
   abandon(): void {
     this.#point = undefined;
     this.#isAbandoned = true;
+  }
+
+  /** Before the first commit the group does not know of the lineage: state that is left behind could not be placed. */
+  get #hasCommits(): boolean {
+    return this.#parts.ownership.isClaimed && this.#point !== undefined && this.#point.sequence > 0;
   }
 
   #verdict(): ReplayVerdict {
