@@ -92,10 +92,12 @@ export class SubscriptionRunner {
       await this.#join();
       await this.#openMissing();
     } catch (error) {
-      if (!isPassing(error) || error instanceof Stop) {
+      const isTwin = error instanceof FencedError && this.#parts.options.instanceId !== undefined;
+      if (!isPassing(error) || error instanceof Stop || isTwin) {
         await this.#closeDirty();
-        throw error instanceof Stop ? error.reason : error;
+        throw error instanceof Stop ? error.reason : isTwin ? this.#explainFence(error) : error;
       }
+      if (error instanceof FencedError) await this.#leave();
       this.#log("warn", `${(error as Error).message}; trying again`);
     }
     this.#loop = this.#run();
