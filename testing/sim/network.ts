@@ -228,8 +228,11 @@ class SimLink implements ServerLink {
         if (random.uint32() % 2 === 0) this.#arrive(flight, 0, false);
         return this.reset();
       case "duplicated":
-        scheduler.after(delayMs, "lands again", () => void this.#land(flight, false));
-        return this.#arrive(flight, 0, true);
+        this.#arrive(flight, 0, true);
+        // On one connection nothing sent later can be overtaken: only what asks and changes no transaction lands late again.
+        if (CHANNELS[call] === "producer") this.#arrive(flight, 0, false);
+        else scheduler.after(delayMs, "lands again", () => void this.#land(flight, false));
+        return;
       case "reply-lost":
         this.#giveUp(flight);
         return this.#arrive(flight, 0, false);
