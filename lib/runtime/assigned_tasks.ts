@@ -25,6 +25,7 @@ export class AssignedTasks implements Iterable<Task> {
   readonly #spec: SubscriptionSpec;
   readonly #parts: RunnerParts;
   readonly #tasks = new Map<number, Task>();
+  readonly #closing = new Set<Task>();
   readonly #failed = new Map<number, Error>();
   readonly #troubles = new Map<number, Trouble>();
 
@@ -172,7 +173,8 @@ export class AssignedTasks implements Iterable<Task> {
 
   /** Closes all tasks at once, without commit; one that cannot be closed does not keep the others. */
   async closeAllDirty(): Promise<void> {
-    const tasks = [...this];
+    // Also those whose orderly close is under way: it may wait for a checkpoint that does not end.
+    const tasks = [...this, ...this.#closing];
     this.#tasks.clear();
     await Promise.all(tasks.map((task) => this.close(task, false)));
   }
@@ -180,12 +182,15 @@ export class AssignedTasks implements Iterable<Task> {
   /** Closes a task that was taken out; a failure is logged, since the next owner makes up for it. */
   async close(task: Task, isClean: boolean): Promise<void> {
     try {
+      if (isClean) this.#closing.add(task);
       await (isClean ? task.closeClean() : task.closeDirty());
     } catch (error) {
       this.#parts.environment.observer.log("error", `A task could not be closed: ${(error as Error).message}`, {
         subscription: this.#spec.name,
         partition: task.partition,
       });
+    } finally {
+      if (isClean) this.#closing.delete(task);
     }
   }
 }

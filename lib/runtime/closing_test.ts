@@ -63,6 +63,42 @@ Deno.test("close() ends within its time when a commit hangs, and the next start 
   await run.close();
 });
 
+Deno.test("a close that runs out of time in the middle of a checkpoint leaves no store open", async () => {
+  const held = { isStuck: false };
+  class StuckBlobStore extends MemoryBlobStore {
+    override create(name: string, bytes: Uint8Array): ReturnType<MemoryBlobStore["create"]> {
+      return held.isStuck ? new Promise(() => {}) : super.create(name, bytes);
+    }
+  }
+  const open = new Set<string>();
+  class CountedStateProvider extends MemoryStateProvider {
+    override async open(key: StateStoreKey): Promise<StateStore> {
+      const store = await super.open(key);
+      const close = store.close.bind(store);
+      open.add(store.location);
+      store.close = () => {
+        open.delete(store.location);
+        return close();
+      };
+      return store;
+    }
+  }
+  const app = tallyApp("exactly-once", { app: { closeTimeoutMs: 2_000, checkpointIntervalMs: 60_000 } });
+  const run = await TallyRun.start(app, {
+    blobs: new StuckBlobStore(),
+    state: () => new CountedStateProvider({ isKept: true }),
+  });
+  run.feed(8);
+  await run.driver.settle();
+  assertEquals(open.size, 1);
+  held.isStuck = true;
+  const closing = run.driver.running().close();
+  await run.driver.advanceClock(6_000);
+  await closing;
+  assertEquals([...open], []);
+  await run.close();
+});
+
 Deno.test("close({ isDirty: true }) cuts short an orderly close that hangs", async () => {
   const app = new Turbine("cut", { closeTimeoutMs: 60_000 });
   app.subscribe(words, {}, () => new Promise<void>(() => {}));

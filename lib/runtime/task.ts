@@ -303,7 +303,10 @@ export class Task {
     this.#step("task:closing");
     invariant(this.#commits.oldest === undefined, "a task with an open commit is not closed clean");
     if (!wasReplaying) await this.#keeper.finish();
+    // A dirty close may have overtaken this one.
+    if (this.#hasClosed) return;
     await this.#recovered.state.close();
+    if (this.#hasClosed) return;
     this.#life.to("closed");
     this.#step("task:closed-clean");
   }
@@ -314,7 +317,7 @@ export class Task {
    * @param options `isStateDamaged`: the local store is deleted, so that it is restored from a checkpoint.
    */
   async closeDirty(options: { readonly isStateDamaged?: boolean } = {}): Promise<void> {
-    if (this.#isClosed) return;
+    if (this.#hasClosed) return;
     this.#life.to("closed");
     this.#end.abort();
     this.#keeper.abandon();
@@ -341,6 +344,10 @@ export class Task {
       commits: this.#commitCount,
       checkpointed: this.#keeper.checkpointed,
     };
+  }
+
+  get #hasClosed(): boolean {
+    return this.#life.state === "closed";
   }
 
   get #isClosed(): boolean {

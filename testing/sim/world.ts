@@ -383,10 +383,10 @@ export class SimWorld implements FaultWorld {
     const reason = error === undefined ? "" : ` ${error.name}: ${error.message}`;
     this.note(`${process.number}.${process.incarnation} process ${what}${reason}`);
     for (const checker of this.#checkers) checker.process?.(process, what, error);
-    if (what !== "failed") return;
+    if (what !== "failed" && what !== "closed") return;
     // The process has ended, the machine has not. At once, as somebody else may start it before we do.
     process.disk = process.disk.crash(this.#crashRandom.uint32(), { of: "process" });
-    this.after(RESTART_MS, () => this.start(process.number));
+    if (what === "failed") this.after(RESTART_MS, () => this.start(process.number));
   }
 
   /** Whether faults may still strike. */
