@@ -7,6 +7,7 @@
  *
  * I-23: without a usable checkpoint and without the start of the log there is a loud error, unless an option says otherwise.
  */
+import type { Change } from "../../../lib/embedded/change.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import { findLog } from "../../../lib/embedded/cluster_state.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
@@ -29,6 +30,9 @@ interface Restore {
   isAllowed: boolean;
 }
 
+/** So long a task may go by what it was told of its topic when it was opened. */
+const DESCRIBED_MS = 15_000;
+
 /** Watches which state tasks go on with. */
 export class Restores implements Checker {
   readonly invariants: readonly InvariantId[] = ["I-17", "I-18", "I-22", "I-23"];
@@ -41,6 +45,9 @@ export class Restores implements Checker {
   readonly #misread = new Map<string, string>();
   /** Loads that are under way, by process and manifest: since when. */
   readonly #loads = new Map<string, number>();
+  /** Topic ids by topic, and when those that are gone were. */
+  readonly #topicIds = new Map<string, string>();
+  readonly #goneMs = new Map<string, number>();
   /** Tasks that refused a checkpoint and have not been opened since. */
   readonly #refused = new Set<string>();
 
@@ -58,6 +65,11 @@ export class Restores implements Checker {
     this.#handles = parts.handles;
     view.blobs.watch({ onGet: (event) => this.#got(event) });
     parts.book.onDeleted((event, parsed) => this.#deleted(event, parsed));
+  }
+
+  change(change: Change): void {
+    if (change.kind === "topic-created") this.#topicIds.set(change.topic, change.topicId);
+    if (change.kind === "topic-deleted") this.#goneMs.set(this.#topicIds.get(change.topic)!, this.#view.nowMs);
   }
 
   step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
@@ -192,6 +204,9 @@ export class Restores implements Checker {
     for (const { topic, topicId } of manifest.topics) {
       const found = topics.get(topic)?.topicId;
       if (manifest.clusterId === clusterId && found === topicId) continue;
+      // A description that is under way may still tell of the topic that has just gone.
+      const goneMs = this.#goneMs.get(topicId) ?? -Infinity;
+      if (this.#view.nowMs - goneMs < DESCRIBED_MS) continue;
       this.#view.violate(
         "I-22",
         `${
