@@ -251,6 +251,16 @@ export class MemoryBroker extends EmbeddedBroker {
   }
 
   /**
+   * A topic takes only small records, as one with a low `max.message.bytes`: larger ones are refused for good.
+   *
+   * @param topic Topic name.
+   * @param recordBytesMax Greatest size of key, value and headers in bytes; `null`: what the cluster takes.
+   */
+  setRecordBytesMax(topic: string, recordBytesMax: number | null): void {
+    valueOf("set the size of records", this.cluster.setRecordBytesMax(topic, recordBytesMax));
+  }
+
+  /**
    * A partition has too few replicas in sync: it is read, but takes no records and no ends of transactions.
    *
    * @param place Which partition.

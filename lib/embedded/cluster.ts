@@ -166,6 +166,11 @@ export class EmbeddedCluster {
     return operations.setReplicasShort(this.#core, place, isShort);
   }
 
+  /** A topic takes only records up to this size, or again what the cluster takes (`max.message.bytes`). */
+  setRecordBytesMax(topic: string, recordBytesMax: number | null): Reply<void> {
+    return operations.setRecordBytesMax(this.#core, topic, recordBytesMax);
+  }
+
   /** The group's coordinator moves: members stay, but all requests to it are refused for `forMs`. */
   moveCoordinator(groupId: string, forMs: number, times: Times): void {
     operations.moveGroupCoordinator(this.#core, groupId, { untilMs: times.monotonicMs + forMs });

@@ -26,6 +26,14 @@ export function setReplicasShort(core: Core, { topic, partition }: Place, isShor
   return done(undefined);
 }
 
+/** A topic takes only records up to a size, or again what the cluster takes. */
+export function setRecordBytesMax(core: Core, topic: string, recordBytesMax: number | null): Reply<void> {
+  if (!core.state.topics.has(topic)) return unknownPartition(topic, 0);
+  if (recordBytesMax === null) core.troubles.recordBytesMax.delete(topic);
+  else core.troubles.recordBytesMax.set(topic, recordBytesMax);
+  return done(undefined);
+}
+
 /** Requests to the group's coordinator are refused until a monotonic time. */
 export function moveGroupCoordinator(core: Core, groupId: string, { untilMs }: { readonly untilMs: number }): void {
   core.troubles.movingGroups.set(groupId, untilMs);

@@ -40,8 +40,20 @@ Deno.test("setReplicasShort: records are refused and uses no sequence number, re
   valueOf(put(cluster, ["a=1"], producer));
 });
 
+Deno.test("setRecordBytesMax: a larger record is refused and uses no sequence number, until the bound is lifted", () => {
+  const cluster = made();
+  const producer = { producerId: 9, producerEpoch: 0, sequence: 0 };
+  valueOf(cluster.setRecordBytesMax("t", 2));
+  assertEquals(codeOf(put(cluster, ["a=12"], producer)), "record-too-large");
+  valueOf(put(cluster, ["a=1"], producer));
+  valueOf(cluster.setRecordBytesMax("t", null));
+  valueOf(put(cluster, ["a=12"], { ...producer, sequence: 1 }));
+  assertEquals(codeOf(cluster.setRecordBytesMax("nowhere", 2)), "unknown-topic");
+});
+
 Deno.test("troubles of a topic are gone with it", () => {
   const cluster = made();
+  valueOf(cluster.setRecordBytesMax("t", 1));
   valueOf(cluster.setLeaderless(PLACE, true));
   valueOf(cluster.setReplicasShort(PLACE, true));
   valueOf(cluster.deleteTopic("t", at(0)));

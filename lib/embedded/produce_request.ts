@@ -64,8 +64,9 @@ export function produceToPartition(core: Core, request: ProduceToPartition, time
   }
   const records = denseRecords(request.records, request.rows, times.wallMs);
   const largest = largestRecord(records);
-  if (largest > core.options.recordBytesMax) {
-    const message = `a record of ${largest} bytes for topic '${topic}' exceeds ${core.options.recordBytesMax} bytes`;
+  const recordBytesMax = core.troubles.recordBytesMax.get(topic) ?? core.options.recordBytesMax;
+  if (largest > recordBytesMax) {
+    const message = `a record of ${largest} bytes for topic '${topic}' exceeds ${recordBytesMax} bytes`;
     return refused("record-too-large", message, { topic, partition, bytes: largest });
   }
   const transactionalId = producer?.transactionalId ?? null;

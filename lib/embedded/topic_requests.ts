@@ -37,7 +37,8 @@ export function createTopic(
 /** Deletes a topic, its records and what groups committed for it. */
 export function deleteTopic(core: Core, topic: string): Reply<void> {
   if (!core.state.topics.has(topic)) return refused("unknown-topic", `there is no topic '${topic}'`, { topic });
-  const { leaderless, short } = core.troubles;
+  const { leaderless, short, recordBytesMax } = core.troubles;
+  recordBytesMax.delete(topic);
   for (const partition of core.state.topics.get(topic)!.logs.keys()) {
     leaderless.delete(partitionKey(topic, partition));
     short.delete(partitionKey(topic, partition));

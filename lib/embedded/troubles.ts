@@ -16,11 +16,19 @@ export interface Troubles {
   readonly movingGroups: Map<string, number>;
   /** Transactional ids whose coordinator moves: until which monotonic time in milliseconds. */
   readonly movingTransactions: Map<string, number>;
+  /** Topics that take only smaller records than the cluster does: their bound in bytes. */
+  readonly recordBytesMax: Map<string, number>;
 }
 
 /** A cluster in good health. */
 export function noTroubles(): Troubles {
-  return { leaderless: new Set(), short: new Set(), movingGroups: new Map(), movingTransactions: new Map() };
+  return {
+    leaderless: new Set(),
+    short: new Set(),
+    movingGroups: new Map(),
+    movingTransactions: new Map(),
+    recordBytesMax: new Map(),
+  };
 }
 
 /** Refuses while nobody leads the partition. */

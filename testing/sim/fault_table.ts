@@ -7,7 +7,6 @@ export type FaultStatus = "simulated" | `absent: ${string}`;
 
 /** Kinds whose subject does not exist in a simulated world, each with the reason. All others are simulated. */
 const ABSENT: Readonly<Partial<Record<FaultKind, string>>> = {
-  B10: "the bound of a record's size is an option of the whole broker, and no job comes near it",
   D10: "the store of the simulation is one log, so no part of it stands anywhere else than the others",
   O1: "there is only one version of the format",
   O3: "options are drawn for a run, all incarnations of its processes have the same",

@@ -147,6 +147,18 @@ function missReplicas(strike: Strike): void {
   world.after(lastingMs, () => world.broker.setReplicasShort(place, false));
 }
 
+/** An output topic takes no record of any size for a while: the job has to stop and say so. */
+function shrinkRecords(strike: Strike): void {
+  const { world, lastingMs } = strike;
+  strike.atStep(["produce:before"], { skip: strike.draw("skip", 4) }, () => {
+    const topic = strike.pick("topic", strike.outputTopics);
+    if (topic === undefined) return;
+    strike.fire(`topic ${topic} takes no record of more than one byte for ${lastingMs} ms`);
+    world.broker.setRecordBytesMax(topic, 1);
+    world.after(lastingMs, () => world.broker.setRecordBytesMax(topic, null));
+  });
+}
+
 /** Nothing can be fetched for a while, then everything that has piled up at once. */
 function starve(strike: Strike): void {
   const { world, lastingMs } = strike;
@@ -160,7 +172,7 @@ function starve(strike: Strike): void {
 
 /** Injectors of the faults of logs. */
 export const BROKER_FAULTS: Injectors<
-  "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "B7" | "B8" | "B9" | "B11" | "B12" | "B13"
+  "B1" | "B2" | "B3" | "B4" | "B5" | "B6" | "B7" | "B8" | "B9" | "B10" | "B11" | "B12" | "B13"
 > = {
   B1: changeLeader,
   B2: restart,
@@ -171,6 +183,7 @@ export const BROKER_FAULTS: Injectors<
   B7: recreate,
   B8: (strike) => growTopic(strike, (before) => operatorComes(strike, () => resetGrown(strike, before))),
   B9: missReplicas,
+  B10: shrinkRecords,
   B11: (strike) => strikeCalls(strike, { fate: "slow", calls: ["produce", "fetch", "commit"], timesMax: 40 }),
   // An adapter tells of a damaged batch as of a broker that cannot answer now: it is fetched again.
   B12: (strike) => strikeCalls(strike, { fate: "refused", calls: ["fetch"], timesMax: 2 }),
