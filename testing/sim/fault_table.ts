@@ -9,7 +9,6 @@ export type FaultStatus = "simulated" | `absent: ${string}`;
 const ABSENT: Readonly<Partial<Record<FaultKind, string>>> = {
   D10: "the store of the simulation is one log, so no part of it stands anywhere else than the others",
   O1: "there is only one version of the format",
-  O3: "options are drawn for a run, all incarnations of its processes have the same",
 };
 
 /** Each kind with its status. */

@@ -6,6 +6,7 @@ import { randomId } from "../../lib/seams/random.ts";
 import type { MemoryBroker } from "../memory_broker.ts";
 import { Life, mortal } from "../mortal.ts";
 import { SeededRandom } from "../seeded_random.ts";
+import { changedAppOptions, withChangedOptions } from "./changed_options.ts";
 import type { SeamCall, SimJob, SimOptions, SimProcess, StateCall } from "./contracts.ts";
 import { type HandlerStrike, withHandlerStrikes } from "./handler_strikes.ts";
 import type { SimNetwork } from "./network.ts";
@@ -13,7 +14,7 @@ import type { Scheduler } from "./scheduler.ts";
 import { ProcessClock, SimClock } from "./sim_clock.ts";
 import { DiskStateProvider } from "./stores/disk_state_provider.ts";
 import type { SimBlobStore } from "./stores/sim_blob_store.ts";
-import { SimDisk } from "./stores/sim_disk.ts";
+import type { SimDisk } from "./stores/sim_disk.ts";
 import { watchBroker } from "./watched_broker.ts";
 import { watchState } from "./watched_state.ts";
 
@@ -113,7 +114,11 @@ export class VirtualProcess implements SimProcess {
     const stores = new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced });
     const app = await job.createApp();
     const resolved = resolveOptions(app.name, {
-      constructorOptions: { ...app.definition().options as TurbineOptions, ...job.appOptions },
+      constructorOptions: {
+        ...app.definition().options as TurbineOptions,
+        ...job.appOptions,
+        ...changedAppOptions(this),
+      },
       run: {
         broker: watched,
         state: mortal(watchState(stores, (call) => this.#parts.state({ ...call, process: this, incarnation })), life),
@@ -122,7 +127,9 @@ export class VirtualProcess implements SimProcess {
       },
     });
     const hooks = { clock, take: () => this.strikes.shift() };
-    const subscriptions = app.subscriptions.map((spec) => withHandlerStrikes(job.tune?.(spec) ?? spec, hooks));
+    const subscriptions = app.subscriptions.map((spec) =>
+      withHandlerStrikes(withChangedOptions(this, job.tune?.(spec) ?? spec), hooks)
+    );
     const transactionInstance = options.isStatic ? {} : { transactionInstance: randomId(random) };
     startApp({ name: app.name, subscriptions, options: resolved, environment, ...transactionInstance }).then(
       (running) => this.#started(running, life),

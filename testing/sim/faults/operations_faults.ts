@@ -1,6 +1,7 @@
 import { type CheckpointManifest, MANIFEST_FORMAT_VERSION } from "../../../lib/core/checkpoint_manifest.ts";
 import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
 import { decodeManifest, encodeManifest } from "../../../lib/core/manifest_codec.ts";
+import { changeOptions } from "../changed_options.ts";
 import { growTopic, resetGrown } from "./broker_faults.ts";
 import {
   checkpointNames,
@@ -78,6 +79,24 @@ function plant(strike: Strike, what: string, change: (manifest: CheckpointManife
   });
 }
 
+/** A process is deployed again with other options: other batches, other intervals. */
+function changeSettings(strike: Strike): void {
+  const { world, fault } = strike;
+  strike.whenUp((process) => {
+    const batchRows = strike.pick("rows", [1, 2, 7, 64, 1_000])!;
+    const commitIntervalMs = strike.pick("commit", [0, 50, 500, 3_000])!;
+    const checkpointIntervalMs = strike.pick("checkpoint", [1_000, 5_000, 30_000])!;
+    const stateFlushIntervalMs = strike.pick("flush", [0, 300, 5_000])!;
+    changeOptions(process, {
+      app: { checkpointIntervalMs, stateFlushIntervalMs },
+      subscription: { batchRows, commitIntervalMs },
+    });
+    const changed = { batchRows, commitIntervalMs, checkpointIntervalMs, stateFlushIntervalMs };
+    strike.fire(`process ${process.number} is deployed again with ${JSON.stringify(changed)}`);
+    world.stop(process.number, { restartAfterMs: fault.durationMs, node: "same" });
+  });
+}
+
 /** An operator deletes a whole checkpoint: the manifest first, as retention does. */
 function deleteCheckpoint(strike: Strike): void {
   withCheckpoint(strike, ({ name, manifest }) => {
@@ -127,12 +146,13 @@ function setCommitted(strike: Strike): void {
 }
 
 /** Injectors of what operators do. */
-export const OPERATIONS_FAULTS: Injectors<"O2" | "O4" | "O5" | "O6" | "O7"> = {
+export const OPERATIONS_FAULTS: Injectors<"O2" | "O3" | "O4" | "O5" | "O6" | "O7"> = {
   O2: (strike) =>
     plant(strike, "a newer release has written it", (manifest) => ({
       ...manifest,
       formatVersion: MANIFEST_FORMAT_VERSION + 1,
     })),
+  O3: changeSettings,
   O4: (strike) =>
     strike.draw("of what", 2) === 0
       ? plant(strike, "it is of another cluster", (manifest) => ({ ...manifest, clusterId: "another-cluster" }))
