@@ -63,7 +63,7 @@ export type { LawOptions } from "./laws/law_options.ts";
 export { topicRows } from "./laws/topic_rows.ts";
 export { FAULT_KINDS, type FaultKind, type PlannedFault } from "./sim/fault_kinds.ts";
 export { simulate, type SimulatedRun, type SimulateOptions } from "./sim/simulate.ts";
-export type { Feed, SimOptions, SimWorkload } from "./sim/contracts.ts";
+export type { Feed, Profile, SimOptions, SimWorkload } from "./sim/contracts.ts";
 export type { CallFault, CallFaults, ClientCall } from "../lib/adapters/embedded/client_calls.ts";
 export { MemoryBlobStore } from "../lib/adapters/memory/memory_blob_store.ts";
 export {
@@ -71,6 +71,7 @@ export {
   type DiskOperation,
   MemoryDisk,
   type MemoryDiskOptions,
+  type StoredFile,
 } from "../lib/adapters/memory/memory_disk.ts";
 export { type MemoryStateOptions, MemoryStateProvider } from "../lib/adapters/memory/memory_state_provider.ts";
 

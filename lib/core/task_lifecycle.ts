@@ -34,6 +34,11 @@ export class TaskLifecycle {
     return this.#state;
   }
 
+  /** Whether the task has closed. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   /** Whether records are processed: silently or live. */
   get isProcessing(): boolean {
     return this.#state === "replaying" || this.#state === "running";

@@ -304,9 +304,9 @@ export class Task {
     invariant(this.#commits.oldest === undefined, "a task with an open commit is not closed clean");
     if (!wasReplaying) await this.#keeper.finish();
     // A dirty close may have overtaken this one.
-    if (this.#hasClosed) return;
+    if (this.#life.isClosed) return;
     await this.#recovered.state.close();
-    if (this.#hasClosed) return;
+    if (this.#life.isClosed) return;
     this.#life.to("closed");
     this.#step("task:closed-clean");
   }
@@ -317,7 +317,7 @@ export class Task {
    * @param options `isStateDamaged`: the local store is deleted, so that it is restored from a checkpoint.
    */
   async closeDirty(options: { readonly isStateDamaged?: boolean } = {}): Promise<void> {
-    if (this.#hasClosed) return;
+    if (this.#life.isClosed) return;
     this.#life.to("closed");
     this.#end.abort();
     this.#keeper.abandon();
@@ -344,10 +344,6 @@ export class Task {
       commits: this.#commitCount,
       checkpointed: this.#keeper.checkpointed,
     };
-  }
-
-  get #hasClosed(): boolean {
-    return this.#life.state === "closed";
   }
 
   get #isClosed(): boolean {

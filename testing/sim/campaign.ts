@@ -65,7 +65,7 @@ if (import.meta.main) {
     }
     if (summary.failed.length > 0) keep(summary);
   };
-  await runSlices(slicesUntil(startMs + minutes * 60_000, spent), { jobs }, finished);
+  await runSlices(slicesUntil(startMs + minutes * 60_000, spent), { jobs, finished });
   const all = new RunTotals();
   for (const { totals } of spent) all.merge(totals.summary());
   const summary = all.summary();

@@ -170,7 +170,7 @@ function* slicesOf({ from, to, profile }: Arguments): Generator<SeedSlice> {
 
 async function runChildren(args: Arguments): Promise<RunTotals> {
   const totals = new RunTotals();
-  await runSlices(slicesOf(args), args, (summary) => totals.merge(summary));
+  await runSlices(slicesOf(args), { jobs: args.jobs, finished: (summary) => totals.merge(summary) });
   const { failed } = totals.summary();
   if (args.isJson) { for (const each of failed) console.log(JSON.stringify(each)); }
   else for (const { seed } of failed.slice(0, 3)) await explain(await runSeed(seed, args.profile), true);

@@ -16,15 +16,14 @@ export interface SeedSlice {
  * Runs slices in child processes, as many at once as wanted.
  *
  * @param slices Which seeds; asked for one at a time, so that a campaign can go on until its time is over.
- * @param options `jobs`: processes at once; `v8Flags`: flags for them.
- * @param finished Told of each slice's summary.
+ * @param options `jobs`: processes at once; `finished`: told of each slice's summary.
  * @throws {Error} when a child ends without a summary.
  */
 export async function runSlices(
   slices: Iterable<SeedSlice>,
-  options: { readonly jobs: number },
-  finished: (summary: RunSummary, slice: SeedSlice) => void,
+  options: { readonly jobs: number; readonly finished: (summary: RunSummary, slice: SeedSlice) => void },
 ): Promise<void> {
+  const { finished } = options;
   const queue = slices[Symbol.iterator]();
   const worker = async (): Promise<void> => {
     for (let next = queue.next(); !next.done; next = queue.next()) finished(await runSlice(next.value), next.value);
