@@ -104,7 +104,9 @@ export class AssignedTasks implements Iterable<Task> {
    * @throws {Stop} when no task is left that runs or may run.
    */
   async openMissing(membership: Membership, isEnding: () => boolean): Promise<void> {
-    const { consumer } = membership;
+    const { consumer, commits } = membership;
+    // The group has given its partitions away; the next polls find that out.
+    if (commits.isFenceRefused) return;
     const { added } = assignmentDiff([...this].map((task) => task.source), consumer.assignment());
     for (const source of added) {
       const { partition } = source;

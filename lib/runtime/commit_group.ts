@@ -7,12 +7,13 @@
  */
 import { invariant } from "../base/assert.ts";
 import { backoffMs } from "../base/backoff.ts";
+import { AssignmentLostError } from "../base/errors.ts";
 import { applied, notApplied, type Outcome } from "../base/outcome.ts";
 import type { CommitCommand, CommitMode, CommitReplies, CommitResult, GroupReading } from "../core/commit_commands.ts";
 import { commitMode } from "../core/commit_commands.ts";
 import { CommitProtocol } from "../core/commit_protocol.ts";
 import { errorAction } from "../core/error_policy.ts";
-import type { CommittedPosition, Consumer, Producer, TransactionalProducer } from "../seams/broker.ts";
+import type { CommittedPosition, Consumer, GroupMetadata, Producer, TransactionalProducer } from "../seams/broker.ts";
 import type { Mutex } from "./mutex.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
@@ -47,6 +48,7 @@ export class CommitGroup {
   #transactional: TransactionalProducer | undefined;
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
+  #refused: GroupMetadata | undefined;
   #openSinceMs: number | undefined;
   #abortedInRow = 0;
   #abortedSinceMs = 0;
@@ -77,6 +79,13 @@ export class CommitGroup {
   /** Why the group closed dirty, if it did. */
   get failure(): Error | undefined {
     return this.#failure;
+  }
+
+  /** Whether the group has refused the fence that the member still has: nothing can be committed before it joins again. */
+  get isFenceRefused(): boolean {
+    if (this.#refused === undefined) return false;
+    const { memberId, generation } = this.#consumer.groupMetadata();
+    return memberId === this.#refused.memberId && generation === this.#refused.generation;
   }
 
   /** What has been done so far. */
@@ -182,6 +191,9 @@ export class CommitGroup {
         if (this.#isAbandoned || this.#protocol.next().kind !== command.kind) continue;
       }
       const outcome = await this.#perform(command, sealed, hooks);
+      if ("fence" in command && outcome.kind !== "applied" && outcome.error instanceof AssignmentLostError) {
+        this.#refused = command.fence;
+      }
       this.#protocol.report(command.kind, outcome as Outcome<never>);
     }
   }

@@ -177,3 +177,27 @@ Deno.test("at-least-once: a commit that waits to be tried again is not, once the
   }
   assert(lostWhileWaiting > 0, "no commit has waited while the partitions were lost");
 });
+
+for (const guarantee of GUARANTEES) {
+  Deno.test(`${guarantee}: a member whose fence was refused opens no task before it has joined again`, async () => {
+    const run = await TallyRun.start(tallyApp(guarantee), { latencyMs: 5 });
+    const { driver } = run;
+    const steps = () => driver.trace.map(({ label }) => label);
+    const until = async (label: string) => {
+      for (let waited = 0; waited < 2_000 && !steps().includes(label as "close:end"); waited++) {
+        await driver.advanceClock(1);
+      }
+    };
+    run.feed(5);
+    await until("produce:before");
+    driver.broker.expireMember("tally.events", driver.broker.members("tally.events")[0]!.memberId);
+    // It does not hear of it by other ways than its commit.
+    for (let beat = 0; beat < 60; beat++) driver.broker.faults.next("heartbeat", "request-lost");
+    await until("commit:foreign");
+    driver.trace.length = 0;
+    await until("group:lost");
+    assertEquals(steps().filter((label) => label === "task:assigned" || label === "commit:before"), []);
+    await run.check({ duplicatesMax: guarantee === "exactly-once" ? 0 : 5 });
+    await run.close();
+  });
+}
