@@ -34,6 +34,7 @@ export class CheckpointBook implements Checker {
   readonly #view: RunView;
   readonly #names = new Map<string, CheckpointNames>();
   readonly #checkpoints = new Map<string, Map<string, KnownCheckpoint>>();
+  readonly #owners = new Map<string, number>();
   readonly #references = new Map<string, Set<string>>();
   readonly #onCreated: OnObject[] = [];
   readonly #onDeleted: OnObject[] = [];
@@ -68,6 +69,11 @@ export class CheckpointBook implements Checker {
   checkpoint(name: string): KnownCheckpoint | undefined {
     const parsed = this.parse(name);
     return parsed === undefined ? undefined : this.#checkpoints.get(parsed.names.prefix)?.get(name);
+  }
+
+  /** The greatest owner token that was ever used for a task. */
+  newestOwner(prefix: string): number {
+    return this.#owners.get(prefix) ?? 0;
   }
 
   /** Names of the manifests that are there as they were written and reference a file. */
@@ -121,6 +127,10 @@ export class CheckpointBook implements Checker {
 
   #created(event: BlobEvent): void {
     const parsed = this.parse(event.name);
+    if (parsed !== undefined) {
+      const { names: { prefix }, object: { ownerToken } } = parsed;
+      this.#owners.set(prefix, Math.max(this.newestOwner(prefix), ownerToken));
+    }
     if (parsed?.object.kind === "manifest") this.#remember(event.name, parsed.names);
     for (const listener of this.#onCreated) listener(event, parsed);
   }

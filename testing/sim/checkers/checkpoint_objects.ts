@@ -1,5 +1,6 @@
 /**
- * I-15: a visible manifest implies that all its files exist with the stated size and checksum.
+ * I-15: a visible manifest implies that all its files exist with the stated size and checksum. (One thing nobody can
+ * prevent: the manifest of a zombie comes after a later owner has collected its files as torn. Everybody passes it over.)
  *
  * I-16: no object is ever overwritten, and no name stands for two contents. (An upload that is tried again after its object
  * has been collected writes the same bytes once more.)
@@ -7,7 +8,8 @@
 import { sha256Hex } from "../../../lib/base/sha256.ts";
 import type { Checker, InvariantId, RunView } from "../contracts.ts";
 import type { BlobEvent } from "../stores/sim_blob_store.ts";
-import type { CheckpointBook, ParsedName } from "./checkpoint_book.ts";
+import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
+import type { CheckpointBook, KnownCheckpoint, ParsedName } from "./checkpoint_book.ts";
 
 /** Watches what is created in the object store. */
 export class CheckpointObjects implements Checker {
@@ -72,7 +74,20 @@ export class CheckpointObjects implements Checker {
     const checkpoint = this.#book.checkpoint(name);
     const flaw = checkpoint === undefined ? "it cannot be read as it was written" : this.#book.findFlaw(checkpoint);
     if (flaw === undefined) return;
+    if (checkpoint !== undefined && this.#isZombies(checkpoint)) {
+      this.#view.mark("a zombie's manifest has come after its files were collected");
+      return;
+    }
     this.#view.violate("I-15", `the manifest '${name}' is visible without all its files: ${flaw}`);
+  }
+
+  /** Whether a file of it was collected under the eyes of a later owner, and all that are there are as they should be. */
+  #isZombies({ manifest }: KnownCheckpoint): boolean {
+    const { application, subscription, partition, ownerToken } = manifest;
+    const { prefix } = new CheckpointNames({ application, subscription, partition });
+    if (this.#book.newestOwner(prefix) <= ownerToken) return false;
+    const missing = manifest.segments.filter(({ name }) => this.#view.blobs.peek(name) === undefined);
+    return missing.length > 0 && missing.every(({ name }) => this.#ever.get(name)?.isDeleted === true);
   }
 }
 

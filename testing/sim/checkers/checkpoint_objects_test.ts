@@ -82,3 +82,14 @@ Deno.test("I-16: a name that no checkpoint has is found", async () => {
   await run.blobs.handle({ who: "process-0" }).create("app/in/0/lineage-x/latest.json", bytes("a"));
   assertStringIncludes(run.violations[0]!, "expected a name as checkpoints have it");
 });
+
+Deno.test("I-15: a zombie's manifest whose files a later owner has collected is passed over, no other one is", async () => {
+  for (const hasLaterOwner of [true, false]) {
+    const run = played();
+    const { file } = await writeCheckpoint(run, { flaw: "no manifest" });
+    if (hasLaterOwner) await run.blobs.handle({ who: "process-1" }).create(NAMES.owner(2), bytes("claim"));
+    await run.blobs.handle({ who: "process-1" }).delete(file);
+    await writeCheckpoint(run, { flaw: "no file" });
+    assertEquals(run.violations.length, hasLaterOwner ? 0 : 1);
+  }
+});

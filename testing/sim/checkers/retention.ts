@@ -162,7 +162,7 @@ export class RetentionRules implements Checker {
     let newer = 0, damaged = 0;
     for (const other of this.#book.checkpointsOf(prefix)) {
       if (other === gone) continue;
-      if (!this.#book.isIntact(other)) damaged++;
+      if (!this.#book.isIntact(other)) damaged += this.#book.isSuspect(other) ? 1 : 0;
       else if (!isOlder(other.manifest, gone.manifest)) newer++;
     }
     // What was damaged after it had been read counts as kept: nobody looks at it twice.
