@@ -179,7 +179,7 @@ export function tickGroups(core: Core, times: Times): void {
     if (core.troubles.movingGroups.has(group.groupId)) continue;
     reviveGroup(group, times);
     for (const { memberId, lastSeenMs, sessionTimeoutMs } of [...group.members.values()]) {
-      if (times.monotonicMs - lastSeenMs >= sessionTimeoutMs) removeMember(core, group, { memberId, times });
+      if (times.monotonicMs >= lastSeenMs + sessionTimeoutMs) removeMember(core, group, { memberId, times });
     }
     if (group.phase !== "preparing" || times.monotonicMs < group.rebalanceDeadlineMs) continue;
     settle(core, group);

@@ -265,7 +265,8 @@ export function tickTransactions(core: Core, times: Times): void {
     if (transaction.status === "Ongoing") {
       // After a restart the age is not known: the bound starts again.
       transaction.startedMs ??= times.monotonicMs;
-      if (times.monotonicMs - transaction.startedMs >= transaction.timeoutMs) abortFenced(core, transaction, times);
+      // As the deadline is computed: a difference could be a rounding error smaller, for ever.
+      if (times.monotonicMs >= transaction.startedMs + transaction.timeoutMs) abortFenced(core, transaction, times);
     } else if (isCompletable(core, transaction)) {
       completeTransaction(core, transaction, times);
     }
