@@ -130,12 +130,13 @@ const SCENES: Readonly<Partial<Record<Mark, Scene>>> = {
     run.change({ kind: "static-member-replaced", groupId: GROUP, instanceId: "one", memberId: "newer" }),
   "a member was fenced by another one of its instance id": (run) =>
     run.process(0, "failed", new FencedError("Fenced; another process runs with 'instanceId' 'one'")),
-  "a commit of an old generation was refused": (run) =>
-    run.settled(0, {
-      kind: "consumer",
-      method: "commit",
-      value: notApplied(new AssignmentLostError("Old", { context: { code: "illegal-generation" } })),
-    }),
+  "a delayed commit landed in a later generation": (run) => {
+    settled("a")(run);
+    run.call(0, { call: "commit", id: 78, phase: "sent" });
+    run.call(0, { call: "commit", id: 78, phase: "failed" });
+    settled("a", "b")(run);
+    run.call(0, { call: "commit", id: 78, phase: "landed" });
+  },
   "a commit of a member that was dropped was refused": (run) =>
     run.settled(0, {
       kind: "transactional",

@@ -8,6 +8,11 @@ const STEP_WAIT_MS = 3_000;
 const RESTORE_LABELS = STEP_LABELS.filter((label) => label.startsWith("restore:") || label === "task:assigned");
 const BATCH_LABELS: readonly StepLabel[] = ["batch:fetched", "batch:decoded", "batch:processed", "commit:sealed"];
 
+/** All steps; those that are passed seldom, and at which much may go wrong, more than once. */
+const RARE_LABELS: readonly StepLabel[] = [1, 2, 3].flatMap((time) =>
+  time === 1 ? STEP_LABELS : STEP_LABELS.filter((label) => /^(checkpoint|retention|flush|restore):/.test(label))
+);
+
 /** Now, after some steps, or at one step chosen by the draw: each as often. */
 function somewhere(strike: Strike, hit: (process: SimProcess) => void): void {
   strike.whenUp((process) => {
@@ -21,7 +26,7 @@ function somewhere(strike: Strike, hit: (process: SimProcess) => void): void {
       case 1:
         return strike.atStep(STEP_LABELS, { ...occasion, skip: strike.draw("skip", 60) }, struck);
       default:
-        return strike.atStep([strike.pick("label", STEP_LABELS)!], occasion, struck);
+        return strike.atStep([strike.pick("label", RARE_LABELS)!], occasion, struck);
     }
   });
 }

@@ -43,22 +43,36 @@ export const USER_FAULTS: Injectors<
 
 const KINDS: readonly DataFaultKind[] = ["U1", "U6", "U7", "U8", "U9"];
 
+/** Kinds of data that a world has met, and how much of its data was looked through for those without a plan. */
+const MET = new WeakMap<FaultWorld, { readonly kinds: Set<FaultKind>; feeds: number }>();
+/** Feeds of a run that are looked through for data without a plan: looking is dear. */
+const FEEDS_LOOKED_AT = 300;
+
 /**
- * Fires the planned faults that wait for such data. To be called with everything that is fed while faults may strike.
+ * Fires the planned faults that wait for such data, and each kind once that comes without a plan: data are as they were
+ * drawn for the run. To be called with everything that is fed.
  *
  * @param world The world.
  * @param feeds What is written.
  */
 export function noteFedData(world: FaultWorld, feeds: readonly Feed[]): void {
   const waiting = WAITING.get(world);
-  if (waiting === undefined || waiting.size === 0) return;
+  let met = MET.get(world);
+  if (met === undefined) MET.set(world, met = { kinds: new Set(), feeds: 0 });
+  met.feeds += feeds.length;
+  const isLooking = met.feeds <= FEEDS_LOOKED_AT;
+  if ((waiting === undefined || waiting.size === 0) && !isLooking) return;
   for (const kind of KINDS) {
-    const fire = waiting.get(kind);
-    if (fire === undefined) continue;
+    const fire = waiting?.get(kind);
+    if (fire === undefined && (met.kinds.has(kind) || !isLooking)) continue;
     const found = feeds.find((feed) => HAS[kind](feed.rows));
     if (found === undefined) continue;
-    waiting.delete(kind);
-    fire(`${found.rows.length} records go to ${found.topic}:${found.partition}`);
+    met.kinds.add(kind);
+    waiting?.delete(kind);
+    const unplanned = { kind, atMs: Math.floor(world.nowMs), process: 0, durationMs: 0, draw: 0 };
+    const what = `${found.rows.length} records go to ${found.topic}:${found.partition}`;
+    if (fire === undefined) world.fire(unplanned, what);
+    else fire(what);
   }
 }
 

@@ -23,8 +23,11 @@ export class CallMarks implements Checker {
   readonly #view: RunView;
   readonly #tell: TellMark;
   readonly #members = new Map<number, Member>();
-  /** Ends of transactions that their client has given up: transactions begun when they were sent. */
-  readonly #ends = new Map<number, { readonly begun: number; isGivenUp: boolean }>();
+  /** Requests that may land late, and what there was when they were sent. */
+  readonly #late = new Map<
+    number,
+    { readonly transactions: number; readonly generations: number; isGivenUp: boolean }
+  >();
   readonly #producerIds = new Map<string, number>();
 
   /** @param view The run. @param tell Tells a mark. */
@@ -86,15 +89,21 @@ export class CallMarks implements Checker {
 
   /** A request moved on. */
   call({ id, call, phase, process }: CallEvent): void {
-    if (call !== "endTransaction") return;
+    if (call !== "endTransaction" && call !== "commit" && call !== "sendOffsets") return;
     const { transactions } = this.#memberOf(process);
-    if (phase === "sent") this.#ends.set(id, { begun: transactions, isGivenUp: false });
-    const end = this.#ends.get(id);
-    if (end === undefined) return;
-    if (phase === "failed") end.isGivenUp = true;
-    else if (phase === "answered") this.#ends.delete(id);
-    else if (phase === "landed" && end.isGivenUp && transactions > end.begun) {
+    if (phase === "sent") {
+      this.#late.set(id, { transactions, generations: this.#generations(), isGivenUp: false });
+      return;
+    }
+    const request = this.#late.get(id);
+    if (request === undefined) return;
+    if (phase === "failed") request.isGivenUp = true;
+    else if (phase === "answered") this.#late.delete(id);
+    else if (request.isGivenUp && call === "endTransaction") {
+      if (transactions === request.transactions) return;
       this.#tell("a delayed end of a transaction landed after a later one had begun");
+    } else if (request.isGivenUp && this.#generations() > request.generations) {
+      this.#tell("a delayed commit landed in a later generation");
     }
   }
 
@@ -110,7 +119,6 @@ export class CallMarks implements Checker {
       this.#tell("a produce request was taken in part");
     }
     const code = error.context?.code;
-    if (code === "illegal-generation") this.#tell("a commit of an old generation was refused");
     if (code === "unknown-member") this.#tell("a commit of a member that was dropped was refused");
     if (error.code === "Fenced" || error.code === "AssignmentLost") this.#fenced(call);
   }
@@ -132,6 +140,13 @@ export class CallMarks implements Checker {
       if (change.memberId.startsWith(FOREIGN)) return;
       this.#tell("static member returned within its grace without a rebalance");
     } else if (change.kind === "group-settled") this.#settled(change.groupId);
+  }
+
+  /** Grows whenever a group divides anew. */
+  #generations(): number {
+    let sum = 0;
+    for (const { generation } of this.#view.broker.cluster.state.groups.values()) sum += generation;
+    return sum;
   }
 
   #began(member: Member): void {

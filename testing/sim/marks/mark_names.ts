@@ -34,7 +34,7 @@ export const MARKS = {
   "a zombie has produced": "records of a member that holds nothing (checker of I-06)",
   "static member returned within its grace without a rebalance": "change static-member-replaced by the job",
   "a member was fenced by another one of its instance id": "a process ended with FencedError of its instance",
-  "a commit of an old generation was refused": "a commit fails with the code illegal-generation",
+  "a delayed commit landed in a later generation": "a late commit or sendOffsets, the group has divided anew since",
   "a commit of a member that was dropped was refused": "a commit fails with the code unknown-member",
   "partitions were revoked while a commit was under way": "step group:revoked between commit:before and its end",
   "partitions were lost while a commit was under way": "step group:lost between commit:before and its end",
