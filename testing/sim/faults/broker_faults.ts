@@ -64,7 +64,8 @@ function expireRecords(strike: Strike): void {
     ...readersOf(world, topic).map((groupId) => committedOf(world, { groupId, place })?.offset ?? 0),
   );
   const isPast = strike.draw("past", 3) > 0;
-  const offset = isPast ? Math.min(logEnd, committed + 1 + strike.draw("length", 20)) : committed;
+  // A log that was cut back may end before what is committed.
+  const offset = Math.min(logEnd, isPast ? committed + 1 + strike.draw("length", 20) : committed);
   if (offset <= logStart) return;
   const reason = "retention has passed its position";
   world.excuse(topic, partition, reason);

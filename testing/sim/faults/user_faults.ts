@@ -56,6 +56,7 @@ const FEEDS_LOOKED_AT = 300;
  * @param feeds What is written.
  */
 export function noteFedData(world: FaultWorld, feeds: readonly Feed[]): void {
+  if (world.phase !== "warm-up" && world.phase !== "safety") return;
   const waiting = WAITING.get(world);
   let met = MET.get(world);
   if (met === undefined) MET.set(world, met = { kinds: new Set(), feeds: 0 });
