@@ -113,6 +113,9 @@ export class AssignedTasks implements Iterable<Task> {
       if (isEnding()) return;
       if (this.#failed.has(partition)) continue;
       if (this.#troubles.get(partition)?.isWaiting === true) continue;
+      // Commits have closed dirty: the tasks that there are must be opened again first, and that needs the failure.
+      await commits.settled();
+      if (commits.failure !== undefined && this.#tasks.size > 0) return;
       try {
         const task = await this.#open(source, membership);
         invariant(!this.#tasks.has(partition), `I-11: partition ${partition} has a task already`);

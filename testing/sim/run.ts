@@ -120,7 +120,7 @@ class Run {
   }
 
   async play(): Promise<void> {
-    const { options, job, plan, inject, checkers, prepare } = this.#setup;
+    const { options, job, plan, checkers, prepare } = this.#setup;
     const world = this.#world;
     world.watch([...checkers(world), operatorOnCall(world)]);
     prepare?.(world);
@@ -134,7 +134,7 @@ class Run {
     });
     for (const fault of plan) {
       world.after(fault.atMs, () => {
-        if (!world.isHealed) inject(world, fault);
+        if (!world.isHealed) this.#strike(fault);
       });
     }
     if (!await this.#advance(endMs)) return;
@@ -145,6 +145,15 @@ class Run {
     world.check("quiet");
     if (world.violation !== undefined) return;
     await this.#coldRestart();
+  }
+
+  /** A fault that cannot strike is a mistake of ours, not the end of all other runs. */
+  #strike(fault: PlannedFault): void {
+    try {
+      this.#setup.inject(this.#world, fault);
+    } catch (error) {
+      this.#world.violate("I-31", `${fault.kind} could not strike: ${(error as Error).message}`);
+    }
   }
 
   async #coldRestart(): Promise<void> {
