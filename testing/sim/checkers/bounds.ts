@@ -80,6 +80,7 @@ export class Bounds implements Checker {
       case "apply:after":
         return this.#applied(process, detail);
       case "commit:aborted":
+      case "commit:foreign":
       case "commit:resolved-aborted":
         return this.#dropped(this.#work(process, detail));
       case "task:closed-clean":

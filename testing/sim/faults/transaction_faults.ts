@@ -80,16 +80,20 @@ function timeOut(strike: Strike): void {
   });
 }
 
-/** A newer producer of the same id fences the process's one and ends its transaction. */
+/**
+ * A newer producer of the same id fences the process's one and ends its transaction; half of the time the process stands
+ * still meanwhile, and finds out when it goes on.
+ */
 function fence(strike: Strike): void {
   const { world } = strike;
-  strike.atStep([...OPEN_LABELS, "transaction:begin"], { skip: strike.draw("skip", 6) }, () => {
+  const labels: readonly StepLabel[] = [...OPEN_LABELS, "transaction:begin", "produce:before"];
+  strike.atStep(labels, { skip: strike.draw("skip", 6) }, (process, label) => {
     const { transactionalId } = strike;
-    if (transactionalId === undefined) return;
+    if (process === undefined || transactionalId === undefined) return;
     const { broker } = world;
-    const request = { transactionalId, timeoutMs: 60_000 };
-    strike.fire(`a newer producer of ${transactionalId} is initialized`);
-    broker.cluster.initializeTransactions(request, broker.times());
+    strike.fire(`a newer producer of ${transactionalId} is initialized while process ${process.number} is at ${label}`);
+    if (strike.draw("asleep", 2) === 0) world.pause(process.number, Math.min(strike.lastingMs, 2_000));
+    broker.cluster.initializeTransactions({ transactionalId, timeoutMs: 60_000 }, broker.times());
   });
 }
 
