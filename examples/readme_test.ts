@@ -30,13 +30,13 @@ Deno.test("the programs of the README pass the type checker, and say what they a
       names.push(`program${at}.ts`);
       await writeFile(join(directory, names.at(-1)!), code);
     }
-    assertEquals(names.length, 4);
+    assertEquals(names.length, 5);
     const checked = await deno(directory, ["check", ...names]);
     assertEquals(checked, { code: 0, text: "" });
     const outputs = await Promise.all(
       names.slice(1).map((name) => deno(directory, ["run", "--no-check", "--allow-read=.", "--allow-env", name])),
     );
-    assertEquals(outputs.map(({ code }) => code), [0, 0, 0], outputs.map(({ text }) => text).join("\n"));
+    assertEquals(outputs.map(({ code }) => code), [0, 0, 0, 0], outputs.map(({ text }) => text).join("\n"));
     assertStringIncludes(outputs[1]!.text, '[ { word: "hello" } ]');
     assertStringIncludes(outputs[2]!.text, "{ total: 2 } ]");
   } finally {
