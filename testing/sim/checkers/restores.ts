@@ -148,6 +148,8 @@ export class Restores implements Checker {
         `${where} begins with empty state at ${from}: expected that only where its lineage began, at ${origin}`,
       );
     }
+    // A process that stood still between its question and the restore goes by an old answer; it can do no harm with it.
+    if (Number(detail.live) < committed.offset) return;
     const best = this.#best(restore, committed);
     if (best === undefined || from >= best.offset || committed.metadata.ownerToken === 0) return;
     this.#view.violate(
