@@ -61,7 +61,7 @@ export function judgeLane(counts: TestCounts | undefined, exitCode: number): Omi
 async function runLane(lane: Lane): Promise<LaneResult> {
   const [program, ...args] = lane.words;
   const isDeno = program === "deno" || program === Deno.execPath();
-  const reportPath = isDeno && (args[0] === "test" || args[0] === "task") ? await Deno.makeTempFile() : undefined;
+  const reportPath = isDeno && writesReport(args, await readTasks()) ? await Deno.makeTempFile() : undefined;
   if (reportPath !== undefined) await Deno.remove(reportPath);
   try {
     const command = new Deno.Command(isDeno ? Deno.execPath() : program!, {
@@ -80,6 +80,30 @@ async function runLane(lane: Lane): Promise<LaneResult> {
   } finally {
     if (reportPath !== undefined) await Deno.remove(reportPath).catch(() => {});
   }
+}
+
+/** What a `deno.json` says about its tasks. */
+type Tasks = Readonly<Record<string, string | { readonly command?: string }>>;
+
+/** The tasks of the directory in which the lanes run; none without a `deno.json`. */
+async function readTasks(): Promise<Tasks> {
+  try {
+    return (JSON.parse(await Deno.readTextFile("deno.json")) as { tasks?: Tasks }).tasks ?? {};
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+/** Whether these arguments of `deno` end in a `deno test`, which alone knows the option for the report. */
+export function writesReport(args: readonly string[], tasks: Tasks): boolean {
+  if (args[0] === "test") return true;
+  if (args[0] !== "task" || args[1] === undefined) return false;
+  const task = tasks[args[1]];
+  const command = typeof task === "string" ? task : task?.command;
+  // Arguments go to the last command of a task: variables in front of it are no part of its name.
+  const last = command?.split(/&&|\|\||;/).at(-1)?.trim().replace(/^(?:[A-Z_]+=\S* +)+/, "") ?? "";
+  return /^deno test\b/.test(last) || (/^deno task\b/.test(last) && writesReport(last.split(/ +/).slice(1), tasks));
 }
 
 /** Options go before `--`, where the arguments of the tests begin. */

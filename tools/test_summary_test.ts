@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandWords } from "./command_line.ts";
-import { judgeLane, parseLane, summaryLines, withReport } from "./test_summary.ts";
+import { judgeLane, parseLane, summaryLines, withReport, writesReport } from "./test_summary.ts";
 
 Deno.test("commandWords() splits at spaces, but not in quotes", () => {
   assertEquals(commandWords("deno test  --allow-read='a b' \"c d\"e ''"), [
@@ -36,6 +36,23 @@ Deno.test("judgeLane() lets nothing pass for success that is none", () => {
 Deno.test("withReport() asks for the report before the arguments of the tests", () => {
   assertEquals(withReport(["test", "a"], "/r"), ["test", "a", "--junit-path=/r"]);
   assertEquals(withReport(["test", "a", "--", "b"], "/r"), ["test", "a", "--junit-path=/r", "--", "b"]);
+});
+
+Deno.test("writesReport() knows the tasks that end in deno test", () => {
+  const tasks = {
+    unit: "deno test --quiet lib",
+    real: { command: "SERVER=127.0.0.1:1 deno test lanes" },
+    nested: "deno task unit",
+    both: "deno task sim && deno task unit",
+    sim: { command: "deno run main.ts" },
+    gate: "deno task sim --only a",
+    none: {},
+  };
+  const told = Object.keys(tasks).filter((name) => writesReport(["task", name], tasks));
+  assertEquals(told, ["unit", "real", "nested", "both"]);
+  assertEquals(writesReport(["test", "lib"], {}), true);
+  assertEquals(writesReport(["run", "test"], {}), false);
+  assertEquals(writesReport(["task", "unknown"], tasks), false);
 });
 
 Deno.test("summaryLines() ends with the plain line of all lanes", () => {
