@@ -48,7 +48,7 @@ export class CommitGroup {
   #transactional: TransactionalProducer | undefined;
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
-  #refused: GroupMetadata | undefined;
+  #refused: { readonly fence: GroupMetadata; readonly atMs: number } | undefined;
   #openSinceMs: number | undefined;
   #abortedInRow = 0;
   #abortedSinceMs = 0;
@@ -84,8 +84,14 @@ export class CommitGroup {
   /** Whether the group has refused the fence that the member still has: nothing can be committed before it joins again. */
   get isFenceRefused(): boolean {
     if (this.#refused === undefined) return false;
+    const { fence } = this.#refused;
     const { memberId, generation } = this.#consumer.groupMetadata();
-    return memberId === this.#refused.memberId && generation === this.#refused.generation;
+    return memberId === fence.memberId && generation === fence.generation;
+  }
+
+  /** For how long the member has had that fence since, in milliseconds. */
+  get fenceRefusedMs(): number {
+    return this.isFenceRefused ? this.#parts.environment.clock.monotonicMs() - this.#refused!.atMs : 0;
   }
 
   /** What has been done so far. */
@@ -192,7 +198,7 @@ export class CommitGroup {
       }
       const outcome = await this.#perform(command, sealed, hooks);
       if ("fence" in command && outcome.kind !== "applied" && outcome.error instanceof AssignmentLostError) {
-        this.#refused = command.fence;
+        this.#refused = { fence: command.fence, atMs: this.#parts.environment.clock.monotonicMs() };
       }
       this.#protocol.report(command.kind, outcome as Outcome<never>);
     }

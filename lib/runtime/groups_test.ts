@@ -201,3 +201,36 @@ for (const guarantee of GUARANTEES) {
     await run.close();
   });
 }
+
+for (const guarantee of GUARANTEES) {
+  Deno.test(`${guarantee}: a member that gets its seat back as it was, after its fence was refused, goes on`, async () => {
+    const run = await TallyRun.start(tallyApp(guarantee), { latencyMs: 5, workers: 2, partitions: { events: 2 } });
+    const { driver } = run;
+    run.feed(5, 0);
+    run.feed(5, 1);
+    await driver.settle();
+    // The first member stands still: the rebalance after the loss of the second waits for it.
+    driver.pause(0);
+    run.feed(5, 0);
+    run.feed(5, 1);
+    const hasPassed = (label: string) => driver.trace.some((each) => each.worker === 1 && each.label === label);
+    const pass = async (label: string) => {
+      driver.trace.length = 0;
+      for (let waited = 0; waited < 2_000 && !hasPassed(label); waited++) await driver.advanceClock(1);
+      assert(hasPassed(label), label);
+    };
+    await pass("produce:before");
+    const second = driver.broker.members("tally.events").find(({ instanceId }) => instanceId?.startsWith("worker-1"));
+    driver.broker.expireMember("tally.events", second!.memberId);
+    // It does not hear of it by other ways than its commit.
+    for (let beat = 0; beat < 60; beat++) driver.broker.faults.next("heartbeat", "request-lost");
+    await pass("commit:foreign");
+    assertEquals(hasPassed("group:lost"), false);
+    driver.broker.faults.clear();
+    // The coordinator comes back with what it had written: both members, in the generation before.
+    driver.broker.restart();
+    driver.resume(0);
+    await run.check({ duplicatesMax: guarantee === "exactly-once" ? 0 : 10 });
+    await run.close();
+  });
+}

@@ -187,6 +187,8 @@ export class SubscriptionRunner {
 
   /** One turn: fetch, process, commit. */
   async #step(): Promise<void> {
+    // Refused, and not told why: a coordinator that restarted may have put its seat back as it was.
+    if (this.#commits.fenceRefusedMs >= this.#parts.options.failoverGraceMs) await this.#leave();
     if (!this.#isJoined) await this.#join();
     const { failure } = this.#commits;
     if (failure !== undefined && this.#tasks.size > 0) await this.#startOver(failure);
