@@ -17,6 +17,8 @@ const FLOORS: Readonly<Record<string, number>> = {
 const BELOW_ADAPTERS = new Set(["base", "columns", "seams", "embedded"]);
 /** Adapters without packages: the app uses them as defaults. */
 const LIGHT_ADAPTERS = new Set(["embedded", "memory", "file", "system"]);
+/** Adapters that are another way to connect of the adapter that they build on. */
+const BUILDS_ON: Readonly<Record<string, string>> = { "adapters/kafkajs": "adapters/kafka" };
 /** Folders that nothing in `lib/` may know. */
 const OUTSIDE = ["testing", "tools", "bench", "examples", "dev"];
 
@@ -41,7 +43,9 @@ function objection(from: string, to: string): string | undefined {
   }
   if (here === there) return undefined;
   if (here.startsWith("adapters/")) {
-    return BELOW_ADAPTERS.has(there) ? undefined : `an adapter may import base, columns, seams and embedded only`;
+    return BELOW_ADAPTERS.has(there) || BUILDS_ON[here] === there
+      ? undefined
+      : `an adapter may import base, columns, seams and embedded only`;
   }
   if (there.startsWith("adapters/")) {
     return here === "app" && !isHeavy(there) ? undefined : `${here} must not import ${there}`;

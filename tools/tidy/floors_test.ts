@@ -19,6 +19,7 @@ const HOUSE = {
   "lib/adapters/file/disk.ts": "",
   "lib/adapters/memory/store.ts": "",
   "lib/adapters/kafka/broker.ts": "",
+  "lib/adapters/kafkajs/broker.ts": "",
   "testing/fake_clock.ts": "",
   "tools/tool.ts": "",
   "mod.ts": "",
@@ -43,6 +44,7 @@ Deno.test("floors() allows lower floors, the own folder and below it", () => {
     ["lib/adapters/kafka/a.ts", "lib/adapters/kafka/broker.ts"],
     ["lib/adapters/kafka/a.ts", "lib/columns/schema.ts"],
     ["lib/adapters/memory/a.ts", "lib/embedded/log.ts"],
+    ["lib/adapters/kafkajs/a.ts", "lib/adapters/kafka/broker.ts"],
     ["testing/a.ts", "lib/adapters/kafka/broker.ts"],
     ["lib/runtime/a_test.ts", "testing/fake_clock.ts"],
     ["lib/base/a_test.ts", "lib/app/turbine.ts"],
@@ -64,6 +66,11 @@ Deno.test("floors() refuses higher floors, siblings, other adapters and what is 
     [
       "lib/adapters/file/a.ts",
       "lib/adapters/memory/store.ts",
+      "an adapter may import base, columns, seams and embedded only",
+    ],
+    [
+      "lib/adapters/kafka/a.ts",
+      "lib/adapters/kafkajs/broker.ts",
       "an adapter may import base, columns, seams and embedded only",
     ],
     ["lib/adapters/kafka/a.ts", "lib/codecs/codec.ts", "an adapter may import base, columns, seams and embedded only"],

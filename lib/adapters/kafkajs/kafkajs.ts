@@ -1,8 +1,10 @@
 import type { Adapter, Environment } from "../../seams/adapter.ts";
 import type { Broker } from "../../seams/broker.ts";
-import { KafkajsBroker } from "./kafkajs_broker.ts";
-import { type KafkajsOptions, parseLocation } from "./kafkajs_options.ts";
-import { processEnvironment } from "./process_environment.ts";
+import { KafkaBroker } from "../kafka/kafka_broker.ts";
+import { parseLocation, resolveOptions } from "../kafka/kafka_options.ts";
+import { processEnvironment } from "../kafka/process_environment.ts";
+import { KafkajsConnection } from "./kafkajs_connection.ts";
+import type { KafkajsOptions } from "./kafkajs_options.ts";
 
 /**
  * The adapter for `kafkajs://host:port[,host:port...]`.
@@ -18,7 +20,7 @@ import { processEnvironment } from "./process_environment.ts";
 export const kafkajs: Adapter = Object.freeze({
   scheme: "kafkajs",
   broker: (location: string, environment: Environment): Broker =>
-    new KafkajsBroker({ brokers: parseLocation(location) }, environment),
+    kafkajsBroker({ brokers: parseLocation(location, "kafkajs") }, environment),
 });
 
 /**
@@ -41,6 +43,12 @@ export const kafkajs: Adapter = Object.freeze({
  * if (broker.location !== "kafkajs://kafka.example:9093") throw new Error("the location names no secrets");
  * ```
  */
-export function kafkajsBroker(options: KafkajsOptions, environment: Environment = processEnvironment()): Broker {
-  return new KafkajsBroker(options, environment);
+export function kafkajsBroker(options: KafkajsOptions, environment: Environment = processEnvironment()): KafkaBroker {
+  const resolved = resolveOptions(options, "kafkajs");
+  const settings = { ssl: options.ssl ?? false, sasl: options.sasl, ...resolved };
+  return new KafkaBroker(resolved, {
+    scheme: "kafkajs",
+    environment,
+    makeConnection: (place, clientId) => new KafkajsConnection(place, clientId, { options: settings, environment }),
+  });
 }

@@ -1,14 +1,27 @@
 import { AuthorizationError, BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
+import type { KafkaConnection } from "../kafka/connection.ts";
 import { bodyOf, type BoundConnection, type BoundLogger, makeConnection } from "./kafkajs_binding.ts";
-import type { ResolvedKafkajsOptions } from "./kafkajs_options.ts";
-import { ByteReader } from "./protocol/byte_reader.ts";
-import { ByteWriter } from "./protocol/byte_writer.ts";
-import type { Call } from "./protocol/call.ts";
-import { API_VERSIONS_CALL, type ApiVersions } from "./protocol/metadata_calls.ts";
+import type { KafkajsOptions } from "./kafkajs_options.ts";
+import { ByteReader } from "../kafka/protocol/byte_reader.ts";
+import { ByteWriter } from "../kafka/protocol/byte_writer.ts";
+import type { Call } from "../kafka/protocol/call.ts";
+import { API_VERSIONS_CALL, type ApiVersions } from "../kafka/protocol/metadata_calls.ts";
 
-/** A connection to one broker. Replies come in the order of the calls; a lost connection is not opened again. */
-export class KafkajsConnection {
+/** What a connection is told. */
+export interface KafkajsConnectionOptions {
+  /** TLS, or `false`. */
+  readonly ssl: NonNullable<KafkajsOptions["ssl"]>;
+  /** SASL. */
+  readonly sasl: KafkajsOptions["sasl"];
+  /** How long to wait for a connection, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** How long to wait for a reply, in milliseconds. */
+  readonly requestTimeoutMs: number;
+}
+
+/** A connection of kafkajs to one broker. */
+export class KafkajsConnection implements KafkaConnection {
   /** `host:port`. */
   readonly address: string;
   readonly #connection: BoundConnection;
@@ -23,7 +36,7 @@ export class KafkajsConnection {
   constructor(
     place: { readonly host: string; readonly port: number },
     clientId: string,
-    more: { readonly options: ResolvedKafkajsOptions; readonly environment: Environment },
+    more: { readonly options: KafkajsConnectionOptions; readonly environment: Environment },
   ) {
     const { options, environment } = more;
     this.address = `${place.host}:${place.port}`;
@@ -37,6 +50,11 @@ export class KafkajsConnection {
       requestTimeout: options.requestTimeoutMs,
       logger: loggerOf(environment, () => this.#isDestroyed),
     });
+  }
+
+  /** What the broker speaks. */
+  get versions(): ApiVersions {
+    return this.#versions;
   }
 
   /** Whether calls can be sent. */

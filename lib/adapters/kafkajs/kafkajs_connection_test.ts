@@ -2,12 +2,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
-import { KafkajsBroker } from "./kafkajs_broker.ts";
+import type { KafkaBroker } from "../kafka/kafka_broker.ts";
 import { KafkajsConnection } from "./kafkajs_connection.ts";
-import { resolveOptions } from "./kafkajs_options.ts";
-import { processEnvironment } from "./process_environment.ts";
-import { ByteWriter } from "./protocol/byte_writer.ts";
-import { findCoordinatorCall } from "./protocol/metadata_calls.ts";
+import { processEnvironment } from "../kafka/process_environment.ts";
+import { ByteWriter } from "../kafka/protocol/byte_writer.ts";
+import { findCoordinatorCall } from "../kafka/protocol/metadata_calls.ts";
+import { kafkajsBroker } from "./kafkajs.ts";
 
 /** A server on a free port of this machine, for the time of a test. */
 async function withServer(serve: (socket: Socket) => void, run: (address: string) => Promise<void>): Promise<void> {
@@ -47,11 +47,11 @@ function versions(entries: readonly (readonly [apiKey: number, min: number, max:
   return writer.array(entries, ([apiKey, min, max]) => writer.int16(apiKey).int16(min).int16(max)).finish();
 }
 
-function brokerAt(...brokers: string[]): KafkajsBroker {
-  return new KafkajsBroker({ brokers, connectTimeoutMs: 300, requestTimeoutMs: 300 }, processEnvironment());
+function brokerAt(...brokers: string[]): KafkaBroker {
+  return kafkajsBroker({ brokers, connectTimeoutMs: 300, requestTimeoutMs: 300 });
 }
 
-async function openFails(broker: KafkajsBroker): Promise<BrokerUnavailableError> {
+async function openFails(broker: KafkaBroker): Promise<BrokerUnavailableError> {
   const beganMs = performance.now();
   const error = await assertRejects(() => broker.open(), BrokerUnavailableError);
   assert(performance.now() - beganMs < 5_000, "within a few seconds");
@@ -135,7 +135,7 @@ Deno.test("a reply that comes after the connection was closed is no warning", as
     const log = (level: string, message: string) => void logged.push(`${level}: ${message}`);
     const [host, port] = address.split(":");
     const connection = new KafkajsConnection({ host: host!, port: Number(port) }, "test", {
-      options: resolveOptions({ brokers: [address] }),
+      options: { ssl: false, sasl: undefined, connectTimeoutMs: 3_000, requestTimeoutMs: 30_000 },
       environment: { ...environment, observer: { ...environment.observer, log } },
     });
     await connection.open();

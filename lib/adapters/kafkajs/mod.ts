@@ -12,11 +12,6 @@
  * @module
  */
 export { kafkajs, kafkajsBroker } from "./kafkajs.ts";
-export type {
-  KafkajsAwsSasl,
-  KafkajsOauthSasl,
-  KafkajsOptions,
-  KafkajsPasswordSasl,
-  KafkajsSasl,
-  KafkajsTls,
-} from "./kafkajs_options.ts";
+export type { KafkajsAwsSasl, KafkajsOptions, KafkajsSasl } from "./kafkajs_options.ts";
+export type { KafkaOauthSasl, KafkaOptions, KafkaPasswordSasl, KafkaTls } from "../kafka/kafka_options.ts";
+export type { KafkaBroker } from "../kafka/kafka_broker.ts";

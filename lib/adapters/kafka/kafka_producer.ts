@@ -32,7 +32,7 @@ const ATTEMPTS = 20;
  * calls. After an outcome other than `applied` it goes on with a new producer id, as the broker may or may not have seen
  * the sequence numbers: a caller that sends the same records again after `unknown` may write them twice.
  */
-export class KafkajsProducer implements Producer {
+export class KafkaProducer implements Producer {
   readonly #client: KafkaClient;
   readonly #channel: Channel;
   #sender: Sender | null = null;

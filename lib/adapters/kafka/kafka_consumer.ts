@@ -28,7 +28,7 @@ const WAIT_MS_MAX = 1_000;
  * A member of a group, pull-based. A new partition starts at the group's committed offset (once that is stable), or at
  * the log's start, unless `seek` was called for it.
  */
-export class KafkajsConsumer implements Consumer {
+export class KafkaConsumer implements Consumer {
   readonly #client: KafkaClient;
   readonly #membership: Membership;
   readonly #fetcher: Fetcher;

@@ -17,7 +17,7 @@ import { LATEST } from "./protocol/offset_calls.ts";
 const RETRY_MS = 50;
 
 /** Administration of a Kafka cluster. */
-export class KafkajsAdmin implements BrokerAdmin {
+export class KafkaAdmin implements BrokerAdmin {
   readonly #client: KafkaClient;
   readonly #channel: Channel;
 

@@ -1,14 +1,15 @@
 /**
- * The kafkajs adapter when connections break: a proxy in front of a real Kafka loses requests, replies and connections.
+ * The Kafka adapters when connections break: a proxy in front of a real Kafka loses requests, replies and connections.
  * Runs when TURBINE_TEST_KAFKA names a broker (`host:port`).
  */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { BrokerTimeoutError, BrokerUnavailableError, OffsetOutOfRangeError } from "../../lib/base/errors.ts";
-import { KafkajsBroker } from "../../lib/adapters/kafkajs/kafkajs_broker.ts";
-import { processEnvironment } from "../../lib/adapters/kafkajs/process_environment.ts";
+import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
+import { processEnvironment } from "../../lib/adapters/kafka/process_environment.ts";
 import type { CommittedPosition, Consumer, RebalanceListener } from "../../lib/seams/broker.ts";
 import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
 import { type ReadRow, recordsOf, rowsOf } from "../record_rows.ts";
+import { ADAPTERS, testKafka } from "./kafka_brokers.ts";
 import { KafkaProxy } from "./kafka_proxy.ts";
 
 const PRODUCE = 0;
@@ -17,20 +18,19 @@ const OFFSET_COMMIT = 8;
 const HEARTBEAT = 12;
 const PATIENCE_MS = 20_000;
 
-const isGranted = Deno.permissions.querySync({ name: "env", variable: "TURBINE_TEST_KAFKA" }).state === "granted";
-const ADDRESS = isGranted ? Deno.env.get("TURBINE_TEST_KAFKA") : undefined;
+const ADDRESS = testKafka();
 
 /** A topic on a broker behind a proxy. */
 class Scene {
   readonly topic = `faults-${crypto.randomUUID()}`;
   readonly groupId = `${this.topic}-group`;
   readonly proxy: KafkaProxy;
-  readonly broker: KafkajsBroker;
+  readonly broker: KafkaBroker;
 
-  constructor(address: string) {
+  constructor(kind: keyof typeof ADAPTERS, address: string) {
     this.proxy = new KafkaProxy(address);
     const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20, requestTimeoutMs: 2_000 };
-    this.broker = new KafkajsBroker({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
+    this.broker = ADAPTERS[kind]({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
   }
 
   /** A member that has its assignment. */
@@ -73,8 +73,12 @@ async function eventually(attempt: () => Promise<boolean>): Promise<void> {
 
 function faultTest(name: string, run: (scene: Scene) => Promise<void>): void {
   if (ADDRESS === undefined) return;
-  Deno.test(`kafkajs: ${name}`, async () => {
-    const scene = new Scene(ADDRESS);
+  for (const kind of Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[]) faultTestOf(kind, name, run);
+}
+
+function faultTestOf(kind: keyof typeof ADAPTERS, name: string, run: (scene: Scene) => Promise<void>): void {
+  Deno.test(`${kind}: ${name}`, async () => {
+    const scene = new Scene(kind, ADDRESS!);
     try {
       const admin = await scene.broker.admin();
       await admin.createTopics([{ topic: scene.topic, partitions: 1 }]);

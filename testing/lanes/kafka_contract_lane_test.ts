@@ -1,5 +1,5 @@
 /**
- * The broker contract against a real Kafka through kafkajs. Runs when TURBINE_TEST_KAFKA names one (`host:port`), for
+ * The broker contract against a real Kafka, through each adapter. Runs when TURBINE_TEST_KAFKA names one (`host:port`), for
  * example `TURBINE_TEST_KAFKA=127.0.0.1:19092` after `deno task services up kafka`.
  */
 import {
@@ -11,53 +11,23 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { UnknownTopicError } from "../../lib/base/errors.ts";
-import type { Call } from "../../lib/adapters/kafkajs/protocol/call.ts";
+import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
 import { recordsOf } from "../record_rows.ts";
-import { KafkaClient } from "../../lib/adapters/kafkajs/kafka_client.ts";
-import { KafkajsBroker } from "../../lib/adapters/kafkajs/kafkajs_broker.ts";
-import { resolveOptions } from "../../lib/adapters/kafkajs/kafkajs_options.ts";
-import { processEnvironment } from "../../lib/adapters/kafkajs/process_environment.ts";
-import { holdProcess } from "../../lib/adapters/system/hold_process.ts";
-import type { Environment } from "../../lib/seams/adapter.ts";
 import { brokerContract, type BrokerHarness } from "../contracts/broker_contract.ts";
+import { ADAPTERS, holdingEnvironment, sendToBroker, testKafka, withClient } from "./kafka_brokers.ts";
 
-const ADDRESS = environmentVariable("TURBINE_TEST_KAFKA");
+const ADDRESS = testKafka();
 const TIMINGS = { patienceMs: 30_000, quietMs: 400, sessionTimeoutMs: 2_000, transactionTimeoutMs: 2_000 };
 
-/** What kafkajs cannot do, and why. */
-const SKIP: Readonly<Record<string, string>> = {};
+/** What an adapter cannot do, and why. */
+const SKIP: Readonly<Record<keyof typeof ADAPTERS, Readonly<Record<string, string>>>> = { kafkajs: {} };
 
-function environmentVariable(name: string): string | undefined {
-  return Deno.permissions.querySync({ name: "env", variable: name }).state === "granted"
-    ? Deno.env.get(name)
-    : undefined;
-}
-
-/** A sleep holds the process, so that a test which waits for one is not cut off. */
-function holdingEnvironment(): Environment {
-  const environment = processEnvironment();
-  const { clock } = environment;
-  return {
-    ...environment,
-    clock: {
-      wallMs: () => clock.wallMs(),
-      monotonicMs: () => clock.monotonicMs(),
-      sleep: async (ms, signal) => {
-        const letGo = holdProcess();
-        await clock.sleep(ms, signal);
-        letGo();
-      },
-    },
-  };
-}
-
-async function makeHarness(address: string): Promise<BrokerHarness> {
-  const make = () =>
-    new KafkajsBroker({ brokers: [address], heartbeatIntervalMs: 100, fetchWaitMs: 20 }, holdingEnvironment());
-  const brokers = new Set<KafkajsBroker>();
+async function makeHarness(kind: keyof typeof ADAPTERS, address: string): Promise<BrokerHarness> {
+  const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20 };
+  const brokers = new Set<KafkaBroker>();
   const connect = () => {
-    const broker = make();
+    const broker = ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
     brokers.add(broker);
     return Promise.resolve(broker);
   };
@@ -66,9 +36,9 @@ async function makeHarness(address: string): Promise<BrokerHarness> {
   return {
     broker,
     timings: TIMINGS,
-    prefix: `kafkajs-${Date.now().toString(36)}`,
+    prefix: `${kind}-${Date.now().toString(36)}`,
     connect,
-    crash: (client) => (client as KafkajsBroker).crash(),
+    crash: (client) => (client as KafkaBroker).crash(),
     deleteRecordsBefore: (topic, partition, offset) => deleteRecordsBefore(address, { topic, partition, offset }),
     close: async () => {
       for (const each of brokers) await each.close();
@@ -80,33 +50,25 @@ async function deleteRecordsBefore(
   address: string,
   { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number },
 ): Promise<void> {
-  const client = new KafkaClient(resolveOptions({ brokers: [address] }), processEnvironment());
-  const leader = await client.leaderOf({ topic, partition });
-  await client.send(leader, {
-    apiKey: 21,
-    version: 1,
-    name: "DeleteRecords",
-    write: (w) => {
-      w.int32(1).string(topic).int32(1).int32(partition).int64(BigInt(offset)).int32(10_000);
-    },
-    read: () => {},
-  }, { channel: client.channel("retention") });
-  await client.close();
+  await withClient(address, async (client) => {
+    await client.send(await client.leaderOf({ topic, partition }), {
+      apiKey: 21,
+      version: 1,
+      name: "DeleteRecords",
+      write: (w) => {
+        w.int32(1).string(topic).int32(1).int32(partition).int64(BigInt(offset)).int32(10_000);
+      },
+      read: () => {},
+    }, { channel: client.channel("retention") });
+  });
 }
 
-/** Sends a call that the adapter has no use for itself. */
-async function sendToBroker(address: string, call: Call<void>): Promise<void> {
-  const client = new KafkaClient(resolveOptions({ brokers: [address] }), processEnvironment());
-  await client.sendAnywhere(call);
-  await client.close();
-}
-
-function topicTests(address: string): void {
-  const topicName = () => `kafkajs-${crypto.randomUUID()}`;
-  const test = (name: string, run: (broker: KafkajsBroker) => Promise<void>) =>
-    Deno.test(`kafkajs: ${name}`, async () => {
+function topicTests(kind: keyof typeof ADAPTERS, address: string): void {
+  const topicName = () => `${kind}-${crypto.randomUUID()}`;
+  const test = (name: string, run: (broker: KafkaBroker) => Promise<void>) =>
+    Deno.test(`${kind}: ${name}`, async () => {
       const bounds = { heartbeatIntervalMs: 50, metadataMaxAgeMs: 100 };
-      const broker = new KafkajsBroker({ brokers: [address], ...bounds }, holdingEnvironment());
+      const broker = ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
       await run(broker);
       await broker.close();
     });
@@ -165,9 +127,11 @@ function topicTests(address: string): void {
   });
 }
 
-if (ADDRESS === undefined) {
-  console.log("cannot: kafkajs against Kafka: TURBINE_TEST_KAFKA is not set to host:port");
-} else {
-  topicTests(ADDRESS);
-  brokerContract("kafkajs", () => makeHarness(ADDRESS), { skip: SKIP });
+for (const kind of Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[]) {
+  if (ADDRESS === undefined) {
+    console.log(`cannot: ${kind} against Kafka: TURBINE_TEST_KAFKA is not set to host:port`);
+  } else {
+    topicTests(kind, ADDRESS);
+    brokerContract(kind, () => makeHarness(kind, ADDRESS), { skip: SKIP[kind] });
+  }
 }

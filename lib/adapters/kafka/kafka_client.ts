@@ -2,8 +2,8 @@ import { BrokerUnavailableError, UnknownTopicError } from "../../base/errors.ts"
 import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
-import { KafkajsConnection } from "./kafkajs_connection.ts";
-import { parseAddress, type ResolvedKafkajsOptions } from "./kafkajs_options.ts";
+import type { KafkaConnection, MakeConnection } from "./connection.ts";
+import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
 import type { Call } from "./protocol/call.ts";
 import {
   type ClusterMetadata,
@@ -33,11 +33,12 @@ const ATTEMPTS = 50;
 /** Connections to the brokers of a cluster, and what is known about it. */
 export class KafkaClient {
   /** Options with their defaults. */
-  readonly options: ResolvedKafkajsOptions;
+  readonly options: ResolvedKafkaOptions;
   /** Time, randomness and log. */
   readonly environment: Environment;
   readonly #main: Channel;
-  readonly #connections = new Map<string, Promise<KafkajsConnection>>();
+  readonly #makeConnection: MakeConnection;
+  readonly #connections = new Map<string, Promise<KafkaConnection>>();
   readonly #nodes = new Map<number, NodeAddress>();
   readonly #topics = new Map<string, { readonly metadata: TopicMetadata; readonly atMs: number }>();
   readonly #coordinators = new Map<string, NodeAddress>();
@@ -46,12 +47,16 @@ export class KafkaClient {
   #count = 0;
 
   /**
-   * @param options Addresses, TLS, SASL and bounds.
-   * @param environment Time, randomness and log.
+   * @param options Addresses and bounds.
+   * @param more Time, randomness and log; what makes connections.
    */
-  constructor(options: ResolvedKafkajsOptions, environment: Environment) {
+  constructor(
+    options: ResolvedKafkaOptions,
+    more: { readonly environment: Environment; readonly makeConnection: MakeConnection },
+  ) {
     this.options = options;
-    this.environment = environment;
+    this.environment = more.environment;
+    this.#makeConnection = more.makeConnection;
     this.#main = { name: "main", clientId: options.clientId };
   }
 
@@ -251,7 +256,7 @@ export class KafkaClient {
   }
 
   /** A connection of a channel to a broker; numbers below zero stand for the addresses that were given. */
-  async #connection(nodeId: number, channel: Channel): Promise<KafkajsConnection> {
+  async #connection(nodeId: number, channel: Channel): Promise<KafkaConnection> {
     if (this.#isClosed) throw new BrokerUnavailableError("Cannot use broker as it is closed, make a new one");
     const key = `${channel.name}@${nodeId}`;
     for (let known = this.#connections.get(key); known !== undefined; known = this.#connections.get(key)) {
@@ -267,12 +272,12 @@ export class KafkaClient {
     return await opening;
   }
 
-  async #open(nodeId: number, channel: Channel): Promise<KafkajsConnection> {
+  async #open(nodeId: number, channel: Channel): Promise<KafkaConnection> {
     const place = nodeId < 0 ? parseAddress(this.options.brokers[SEED - nodeId]!) : this.#nodes.get(nodeId);
     if (place === undefined) {
       throw new BrokerUnavailableError(`Cannot find broker ${nodeId} in the cluster's metadata, try again`);
     }
-    const connection = new KafkajsConnection(place, channel.clientId, this);
+    const connection = this.#makeConnection(place, channel.clientId);
     await connection.open();
     if (this.#isClosed) connection.destroy();
     return connection;

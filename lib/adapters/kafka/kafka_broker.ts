@@ -11,10 +11,11 @@ import type {
   TransactionalProducerOptions,
 } from "../../seams/broker.ts";
 import { KafkaClient } from "./kafka_client.ts";
-import { KafkajsAdmin } from "./kafkajs_admin.ts";
-import { KafkajsConsumer } from "./kafkajs_consumer.ts";
-import { type KafkajsOptions, resolveOptions } from "./kafkajs_options.ts";
-import { KafkajsProducer } from "./kafkajs_producer.ts";
+import { KafkaAdmin } from "./kafka_admin.ts";
+import { KafkaConsumer } from "./kafka_consumer.ts";
+import type { MakeConnection } from "./connection.ts";
+import type { ResolvedKafkaOptions } from "./kafka_options.ts";
+import { KafkaProducer } from "./kafka_producer.ts";
 
 const CAPABILITIES: BrokerCapabilities = Object.freeze({
   isTransactional: false,
@@ -23,27 +24,27 @@ const CAPABILITIES: BrokerCapabilities = Object.freeze({
   createsTopics: false,
 });
 
-/** A Kafka cluster, reached through kafkajs's connections. At-least-once: it has no transactions. */
-export class KafkajsBroker implements Broker {
-  /** `kafkajs://` and the addresses. */
+/** A Kafka cluster. At-least-once: it has no transactions. */
+export class KafkaBroker implements Broker {
+  /** Scheme and addresses. */
   readonly location: string;
   /** What it can do. */
   readonly capabilities: BrokerCapabilities = CAPABILITIES;
   readonly #client: KafkaClient;
-  readonly #consumers = new Set<KafkajsConsumer>();
-  readonly #producers = new Set<KafkajsProducer>();
+  readonly #consumers = new Set<KafkaConsumer>();
+  readonly #producers = new Set<KafkaProducer>();
   #isClosed = false;
 
   /**
-   * @param options Addresses, TLS, SASL and bounds.
-   * @param environment Time, randomness and log.
-   * @throws {TypeError} when an address is not `host:port`.
-   * @throws {RangeError} when a number is out of its range.
+   * @param options Addresses and bounds.
+   * @param more Scheme; what makes connections; time, randomness and log.
    */
-  constructor(options: KafkajsOptions, environment: Environment) {
-    const resolved = resolveOptions(options);
-    this.location = `kafkajs://${resolved.brokers.join(",")}`;
-    this.#client = new KafkaClient(resolved, environment);
+  constructor(
+    options: ResolvedKafkaOptions,
+    more: { readonly scheme: string; readonly makeConnection: MakeConnection; readonly environment: Environment },
+  ) {
+    this.location = `${more.scheme}://${options.brokers.join(",")}`;
+    this.#client = new KafkaClient(options, more);
   }
 
   /** Connects. @throws {BrokerUnavailableError} naming the address. @throws {AuthorizationError} when it refuses us. */
@@ -58,7 +59,7 @@ export class KafkajsBroker implements Broker {
   async consumer(options: ConsumerOptions): Promise<Consumer> {
     await this.open();
     for (const each of this.#consumers) if (each.isClosed) this.#consumers.delete(each);
-    const consumer = new KafkajsConsumer(this.#client, options);
+    const consumer = new KafkaConsumer(this.#client, options);
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -67,7 +68,7 @@ export class KafkajsBroker implements Broker {
   async producer(): Promise<Producer> {
     await this.open();
     for (const each of this.#producers) if (each.isClosed) this.#producers.delete(each);
-    const producer = new KafkajsProducer(this.#client);
+    const producer = new KafkaProducer(this.#client);
     await producer.open();
     this.#producers.add(producer);
     return producer;
@@ -87,7 +88,7 @@ export class KafkajsBroker implements Broker {
   /** Administration. */
   async admin(): Promise<BrokerAdmin> {
     await this.open();
-    return new KafkajsAdmin(this.#client);
+    return new KafkaAdmin(this.#client);
   }
 
   /** Closes everything that was opened through it; listeners are not called. */

@@ -1,0 +1,146 @@
+/** TLS as `node:tls` takes it; further options of `tls.connect` are handed on too. */
+export interface KafkaTls {
+  /** Certificates of the authorities to trust, PEM. @default {those of the system} */
+  ca?: string | readonly string[];
+  /** The client's own certificate, PEM. @default {undefined} */
+  cert?: string;
+  /** Its private key, PEM. @default {undefined} */
+  key?: string;
+  /** Decrypts the private key. @default {undefined} */
+  passphrase?: string;
+  /** Name that the broker's certificate must have. @default {the host of the address} */
+  servername?: string;
+  /** Whether a certificate that nobody trusts is refused. @default {true} */
+  rejectUnauthorized?: boolean;
+}
+
+/** User and password, sent as they are (use TLS) or proved by SCRAM. */
+export interface KafkaPasswordSasl {
+  /** How they are used. */
+  mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  /** User. */
+  username: string;
+  /** Password. */
+  password: string;
+}
+
+/** A token of an OAuth server. */
+export interface KafkaOauthSasl {
+  /** Always `oauthbearer`. */
+  mechanism: "oauthbearer";
+  /** Gets a token, each time one is needed. */
+  oauthBearerProvider: () => Promise<{ value: string }>;
+}
+
+/** How the client proves who it is. */
+export type KafkaSasl = KafkaPasswordSasl | KafkaOauthSasl;
+
+/** Options of {@linkcode kafkaBroker}. */
+export interface KafkaOptions {
+  /** Addresses `host:port` of some brokers of the cluster; the others are found through them. */
+  brokers: readonly string[];
+  /** TLS: `true` with the system's authorities, or options. @default {false} */
+  ssl?: boolean | KafkaTls;
+  /** SASL: PLAIN, SCRAM, OAUTHBEARER, AWS IAM. @default {no authentication} */
+  sasl?: KafkaSasl;
+  /** Names this client in the broker's logs. @default {"turbine"} */
+  clientId?: string;
+  /** How long to wait for a connection, in milliseconds. @default {3_000} */
+  connectTimeoutMs?: number;
+  /** How long to wait for a reply, in milliseconds. @default {30_000} */
+  requestTimeoutMs?: number;
+  /** How long `committed` waits for stable offsets, in milliseconds. @default {60_000} */
+  stableTimeoutMs?: number;
+  /** A rebalance waits for a member at least this long, in milliseconds. @default {60_000} */
+  rebalanceTimeoutMs?: number;
+  /** Longest time between heartbeats, in milliseconds; never more than a third of the session timeout. @default {1_000} */
+  heartbeatIntervalMs?: number;
+  /** How long the broker holds a fetch when there is nothing, in milliseconds. @default {100} */
+  fetchWaitMs?: number;
+  /** How often members look for new partitions, in milliseconds. @default {60_000} */
+  metadataMaxAgeMs?: number;
+  /** Bound of a record batch, in bytes; at most the topic's `max.message.bytes`. @default {900_000} */
+  batchBytesMax?: number;
+}
+
+/** Addresses and bounds, with their defaults; TLS and SASL are the connections' own. */
+export type ResolvedKafkaOptions = Readonly<Required<Omit<KafkaOptions, "ssl" | "sasl">>>;
+
+const DEFAULTS = {
+  connectTimeoutMs: 3_000,
+  requestTimeoutMs: 30_000,
+  stableTimeoutMs: 60_000,
+  rebalanceTimeoutMs: 60_000,
+  heartbeatIntervalMs: 1_000,
+  fetchWaitMs: 100,
+  metadataMaxAgeMs: 60_000,
+  batchBytesMax: 900_000,
+};
+
+/**
+ * Checks options and adds the defaults.
+ *
+ * @param options What the user gave.
+ * @param scheme Names the adapter in messages.
+ * @throws {TypeError} when an address is not `host:port`.
+ * @throws {RangeError} when a number is out of its range.
+ */
+export function resolveOptions(
+  options: Omit<KafkaOptions, "ssl" | "sasl">,
+  scheme: string = "kafka",
+): ResolvedKafkaOptions {
+  const { clientId = "turbine", brokers } = options;
+  if (brokers.length === 0) {
+    throw new TypeError(`Cannot create ${scheme} broker as 'brokers' must name one address: current value is []`);
+  }
+  for (const address of brokers) parseAddress(address, scheme);
+  const numbers = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
+    const value = options[name] ?? DEFAULTS[name];
+    const least = name === "fetchWaitMs" || name === "stableTimeoutMs" ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(
+        `Cannot create ${scheme} broker as '${name}' must be an integer >= ${least}: current value is ${value}`,
+      );
+    }
+    numbers[name] = value;
+  }
+  return Object.freeze({ brokers: [...brokers], clientId, ...numbers });
+}
+
+/** Host and port of an address; IPv6 addresses stand in brackets. @throws {TypeError} when it is not `host:port`. */
+export function parseAddress(
+  address: string,
+  scheme: string = "kafka",
+): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/@,[\]]+)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port < 1 || port > 65_535) {
+    throw new TypeError(
+      `Cannot create ${scheme} broker as an address must be host:port with a port from 1 to 65535: current value is '${address}'`,
+    );
+  }
+  return { host: match[1] ?? match[2]!, port };
+}
+
+/**
+ * Addresses in a location.
+ *
+ * @param location `scheme://host:port[,host:port...]`.
+ * @param scheme Its scheme.
+ * @throws {TypeError} when it has another form.
+ */
+export function parseLocation(location: string, scheme: string): string[] {
+  const start = `${scheme}://`;
+  const list = location.startsWith(start) ? location.slice(start.length).replace(/\/$/, "") : "";
+  const addresses = list.split(",").map((address) => address.trim());
+  try {
+    for (const address of addresses) parseAddress(address, scheme);
+    return addresses;
+  } catch (error) {
+    throw new TypeError(
+      `Cannot open 'broker' as its location must be ${scheme}://host:port[,host:port...]: current value is '${location}'`,
+      { cause: error },
+    );
+  }
+}
