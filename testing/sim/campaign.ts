@@ -16,18 +16,18 @@ interface Spent {
   readonly share: number;
   readonly seeds: number;
   next: number;
-  wallMs: number;
+  cpuMs: number;
   readonly totals: RunTotals;
 }
 
 /** The profile that is furthest behind its share gets the next slice. */
 function* slicesUntil(endMs: number, spent: readonly Spent[]): Generator<SeedSlice> {
   while (Date.now() < endMs) {
-    const due = spent.reduce((a, b) => (b.wallMs / b.share < a.wallMs / a.share ? b : a));
+    const due = spent.reduce((a, b) => (b.cpuMs / b.share < a.cpuMs / a.share ? b : a));
     const from = due.next;
     due.next += due.seeds;
     // What is under way counts as done, so that slices of one profile do not follow each other meanwhile.
-    due.wallMs += 1;
+    due.cpuMs += 1;
     yield { from, to: from + due.seeds - 1, profile: due.profile };
   }
 }
@@ -55,11 +55,11 @@ if (import.meta.main) {
   const startMs = Date.now();
   // Other seeds each day; the seed base is printed, so that a campaign can be repeated.
   const first = values.first === undefined ? Math.floor(startMs / 1_000) * 1_000 : Number(values.first);
-  const spent: Spent[] = PLAN.map((each) => ({ ...each, next: first, wallMs: 0, totals: new RunTotals() }));
+  const spent: Spent[] = PLAN.map((each) => ({ ...each, next: first, cpuMs: 0, totals: new RunTotals() }));
   const finished = (summary: RunSummary, { profile }: SeedSlice): void => {
     const of = spent.find((each) => each.profile === profile)!;
     of.totals.merge(summary);
-    of.wallMs += summary.wallMs;
+    of.cpuMs += summary.cpuMs;
     for (const { seed, invariant, message } of summary.failed) {
       console.log(`FAILED ${profile} seed ${seed}: ${invariant} ${message}`);
     }

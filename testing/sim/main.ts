@@ -1,7 +1,9 @@
 /** `deno task sim`: runs seeds, prints what failed and how to see it again. */
+import { cpuUsage } from "node:process";
 import { parseArgs } from "node:util";
 import type { Profile } from "./contracts.ts";
 import { parseFaultPlan } from "./fault_plan.ts";
+import { missingMarks } from "./marks.ts";
 import { failureFile, failureText } from "./report.ts";
 import { effortText, RunTotals } from "./run_summary.ts";
 import { runSeed, type SeedRun, shrinkSeed } from "./seed_run.ts";
@@ -10,7 +12,8 @@ import { runSlices, type SeedSlice } from "./seed_slices.ts";
 const USAGE = `Usage:
   deno task sim --seed N [--profile small|standard|soak] [--trace] [--until STEP] [--faults FILE]
   deno task sim --seed N --pin testing/sim/regressions/NAME.json   (keeps a failing run as a regression test)
-  deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json]
+  deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json] [--marks]
+  (--marks: each mark that no run has seen counts as failed)
   deno task sim --seeds commit:COUNT ...   (COUNT seeds that belong to the commit that is checked out)`;
 
 interface Arguments {
@@ -22,6 +25,7 @@ interface Arguments {
   readonly isSummary: boolean;
   readonly isJson: boolean;
   readonly stopsAtFirst: boolean;
+  readonly wantsMarks: boolean;
   readonly untilStep: number | undefined;
   readonly faults: string | undefined;
   readonly pin: string | undefined;
@@ -65,6 +69,7 @@ function readArguments(args: string[]): Arguments {
       pin: { type: "string" },
       json: { type: "boolean", default: false },
       summary: { type: "boolean", default: false },
+      marks: { type: "boolean", default: false },
       "stop-at-first": { type: "boolean", default: false },
     },
   });
@@ -86,6 +91,7 @@ function readArguments(args: string[]): Arguments {
     isSummary: values.summary,
     isJson: values.json,
     stopsAtFirst: values["stop-at-first"],
+    wantsMarks: values.marks,
     untilStep: values.until === undefined ? undefined : integer(values.until, "until"),
     faults: values.faults,
     pin: values.pin,
@@ -133,18 +139,24 @@ async function explain(run: SeedRun, isShrunk: boolean, pin?: string): Promise<v
   }
 }
 
+/** Processor time of this process so far: what a run costs whatever else the machine does. */
+function cpuMs(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1_000;
+}
+
 async function runHere(args: Arguments): Promise<RunTotals> {
   const { from, to, profile, untilStep } = args;
   const totals = new RunTotals();
   const plan = args.faults === undefined ? undefined : parseFaultPlan(Deno.readTextFileSync(args.faults));
   for (let seed = from; seed <= to; seed++) {
-    const startMs = performance.now();
+    const startMs = cpuMs();
     const run = await runSeed(seed, profile, {
       ...(plan === undefined ? {} : { plan }),
       ...(untilStep === undefined ? {} : { untilStep }),
       ...(args.isTraced ? { print: (line: string) => console.log(line) } : {}),
     });
-    totals.add(run, performance.now() - startMs);
+    totals.add(run, cpuMs() - startMs);
     if (from === to && !args.isSummary && !args.isJson) {
       console.log(
         `seed ${seed} ${profile}: ${run.options.job} ${run.options.guarantee}, trace ${run.traceHash}, ` +
@@ -181,13 +193,16 @@ if (import.meta.main) {
   const args = readArguments(Deno.args);
   const totals = args.jobs > 1 && args.from < args.to ? await runChildren(args) : await runHere(args);
   const summary = totals.summary();
+  const missing = args.wantsMarks ? missingMarks(summary.marks) : [];
+  const failed = summary.failed.length + missing.length;
   if (args.isSummary) console.log(JSON.stringify(summary));
   else {
     if (!args.isJson) {
       for (const { seed, invariant, message } of summary.failed) console.log(`seed ${seed}: ${invariant} ${message}`);
       console.log(effortText(summary));
+      for (const mark of missing) console.log(`no run has seen the mark '${mark}'`);
     }
-    console.log(`${summary.passed} passed, ${summary.failed.length} failed`);
+    console.log(`${summary.passed} passed, ${failed} failed`);
   }
-  if (summary.failed.length > 0 && !args.isSummary) Deno.exit(1);
+  if (failed > 0 && !args.isSummary) Deno.exit(1);
 }

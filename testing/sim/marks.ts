@@ -45,6 +45,11 @@ export function marksChecker(view: RunView): Checker {
   };
 }
 
+/** Marks that were never seen. */
+export function missingMarks(counts: Readonly<Record<string, number>>): Mark[] {
+  return MARK_LIST.filter((mark) => (counts[mark] ?? 0) === 0);
+}
+
 /**
  * The table of marks of a run or a campaign.
  *
@@ -55,7 +60,7 @@ export function formatMarks(
   counts: Readonly<Record<string, number>>,
   options: { readonly format?: "text" | "markdown" } = {},
 ): string {
-  const missing = MARK_LIST.filter((mark) => (counts[mark] ?? 0) === 0);
+  const missing = missingMarks(counts);
   const width = Math.max(...MARK_LIST.map((mark) => mark.length));
   const lines = options.format === "markdown"
     ? ["| mark | seen |", "| --- | ---: |", ...MARK_LIST.map((mark) => `| ${mark} | ${counts[mark] ?? 0} |`)]

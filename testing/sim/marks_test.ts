@@ -3,7 +3,7 @@ import type { RecordSlab } from "../../lib/columns/records.ts";
 import { AssignmentLostError, BrokerUnavailableError, FencedError } from "../../lib/base/errors.ts";
 import type { StepLabel } from "../../lib/seams/observer.ts";
 import { GROUP, metadata, PlayedRun, TOPIC, TRANSACTIONAL_ID } from "./checkers/fixtures_test.ts";
-import { formatMarks, type Mark, MARK_LIST, MARKS, marksChecker } from "./marks.ts";
+import { formatMarks, type Mark, MARK_LIST, MARKS, marksChecker, missingMarks } from "./marks.ts";
 import { CHECKER_MARKS } from "./marks/mark_names.ts";
 
 type Scene = (run: PlayedRun) => void;
@@ -271,4 +271,11 @@ Deno.test("formatMarks() lists the marks that were not seen", () => {
   assertStringIncludes(text, `${MARK_LIST.length - 2} of ${MARK_LIST.length} marks seen`);
   assertStringIncludes(text, "missing: unknown commit resolved as committed, unknown commit resolved as aborted.");
   assertStringIncludes(formatMarks(counts, { format: "markdown" }), `| ${MARK_LIST[2]} | 1 |`);
+});
+
+Deno.test("missingMarks() names each mark that was seen no time", () => {
+  const seen = Object.fromEntries(MARK_LIST.slice(1).map((mark) => [mark, 1]));
+  assertEquals(missingMarks(seen), [MARK_LIST[0]!]);
+  assertEquals(missingMarks({ ...seen, [MARK_LIST[0]!]: 0, [MARK_LIST[1]!]: 2 }), [MARK_LIST[0]!]);
+  assertEquals(missingMarks({}).length, MARK_LIST.length);
 });

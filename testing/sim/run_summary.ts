@@ -27,8 +27,8 @@ export interface RunSummary {
   readonly steps: number;
   /** Simulated milliseconds. */
   readonly simulatedMs: number;
-  /** Milliseconds of the machine. */
-  readonly wallMs: number;
+  /** Milliseconds of processor time, of all threads. */
+  readonly cpuMs: number;
   /** Faults that were planned, by kind. */
   readonly planned: Readonly<Record<string, number>>;
   /** Faults that struck, by kind. */
@@ -44,7 +44,7 @@ export class RunTotals {
   #passed = 0;
   #steps = 0;
   #simulatedMs = 0;
-  #wallMs = 0;
+  #cpuMs = 0;
   readonly #failed: FailedSeed[] = [];
   readonly #planned: Record<string, number> = {};
   readonly #fired: Record<string, number> = {};
@@ -52,7 +52,7 @@ export class RunTotals {
   readonly #grid = new CoverageGrid();
 
   /** Adds a run. */
-  add(run: SeedRun, wallMs: number): void {
+  add(run: SeedRun, cpuMs: number): void {
     const { violation, options, steps, simulatedMs } = run;
     if (violation === undefined) this.#passed++;
     else {
@@ -61,7 +61,7 @@ export class RunTotals {
     }
     this.#steps += steps;
     this.#simulatedMs += simulatedMs;
-    this.#wallMs += wallMs;
+    this.#cpuMs += cpuMs;
     for (const { kind } of run.plan) this.#planned[kind] = (this.#planned[kind] ?? 0) + 1;
     addAll(this.#fired, run.fired);
     addAll(this.#marks, run.marks);
@@ -74,7 +74,7 @@ export class RunTotals {
     this.#failed.push(...summary.failed);
     this.#steps += summary.steps;
     this.#simulatedMs += summary.simulatedMs;
-    this.#wallMs += summary.wallMs;
+    this.#cpuMs += summary.cpuMs;
     addAll(this.#planned, summary.planned);
     addAll(this.#fired, summary.fired);
     addAll(this.#marks, summary.marks);
@@ -88,7 +88,7 @@ export class RunTotals {
       failed: this.#failed.toSorted((a, b) => a.seed - b.seed),
       steps: this.#steps,
       simulatedMs: this.#simulatedMs,
-      wallMs: this.#wallMs,
+      cpuMs: this.#cpuMs,
       planned: this.#planned,
       fired: this.#fired,
       marks: this.#marks,
@@ -102,11 +102,11 @@ function addAll(into: Record<string, number>, from: Readonly<Partial<Record<stri
 }
 
 /** One line about the effort of runs. */
-export function effortText({ passed, failed, steps, simulatedMs, wallMs }: RunSummary): string {
+export function effortText({ passed, failed, steps, simulatedMs, cpuMs }: RunSummary): string {
   const runs = passed + failed.length;
   const hours = simulatedMs / 3_600_000;
-  const ratio = wallMs === 0 ? 0 : simulatedMs / wallMs;
-  const rate = wallMs === 0 ? 0 : steps / wallMs;
+  const ratio = cpuMs === 0 ? 0 : simulatedMs / cpuMs;
+  const rate = cpuMs === 0 ? 0 : steps / cpuMs;
   return `${runs} runs, ${hours.toFixed(2)} simulated hours, ${(steps / 1e6).toFixed(2)} M events, ` +
-    `${(wallMs / 1_000).toFixed(1)} s of one core: ${ratio.toFixed(0)} times real time, ${rate.toFixed(0)} k events/s`;
+    `${(cpuMs / 1_000).toFixed(1)} CPU seconds: ${ratio.toFixed(0)} times real time, ${rate.toFixed(0)} k events/s`;
 }
