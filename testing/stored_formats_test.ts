@@ -71,7 +71,13 @@ Deno.test("metadata of a commit is this text", () => {
 });
 
 Deno.test("the position that is stored with state is this text", () => {
-  const offsets = [{ topic: "orders", partition: 3, offset: 9_007_199_254_740_993n, leaderEpoch: 7 }];
+  const offsets = [{
+    topic: "orders",
+    partition: 3,
+    offset: 9_007_199_254_740_993n,
+    leaderEpoch: 7,
+    topicId: "topic-1",
+  }];
   const position = {
     offsets,
     taskTimeMs: null,
@@ -83,11 +89,16 @@ Deno.test("the position that is stored with state is this text", () => {
   };
   assertEquals(
     text(encodePosition(position)),
-    'turbine-position 1 1214b0adecd920e0\n{"offsets":[["orders",3,"9007199254740993",7]],"taskTimeMs":null' +
-      ',"commitSequence":409,"lineage":"main","origin":"7","ownerToken":4,"journal":["90","J5.loyw3v5nS2.14' +
+    'turbine-position 1 0f3d9737914ec201\n{"offsets":[["orders",3,"9007199254740993",7,"topic-1"]],"taskTime' +
+      'Ms":null,"commitSequence":409,"lineage":"main","origin":"7","ownerToken":4,"journal":["90","J5.loyw3v5nS2.14' +
       'D17.2"]}',
   );
   assertEquals(decodePosition(encodePosition(position)), position);
+  const withoutTopicId =
+    'turbine-position 1 1214b0adecd920e0\n{"offsets":[["orders",3,"9007199254740993",7]],"taskTimeM' +
+    's":null,"commitSequence":409,"lineage":"main","origin":"7","ownerToken":4,"journal":["90","J5.loyw3v5nS2.14D17.2"]}';
+  const { topicId: _, ...older } = offsets[0]!;
+  assertEquals(decodePosition(new TextEncoder().encode(withoutTopicId)), { ...position, offsets: [older] });
 });
 
 Deno.test("a segment of a checkpoint is this Arrow file", () => {

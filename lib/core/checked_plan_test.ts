@@ -13,6 +13,7 @@ const INPUT: RecoveryInput = {
   checkpoints: [],
   hasState: true,
   onCrashRecovery: "fail",
+  topicId: "id-1",
   startOffset: 50n,
   newLineage: "N",
   ownerToken: 4,

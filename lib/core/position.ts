@@ -11,7 +11,12 @@ export interface InputPosition extends TopicPartition {
   readonly offset: bigint;
   /** Leader epoch of the last record read, or -1 when unknown. */
   readonly leaderEpoch: number;
+  /** Id of the incarnation of the topic that the offset counts in; absent in what older releases wrote. */
+  readonly topicId?: string;
 }
+
+/** How an input position is stored; the topic id stands last, where older releases do not look. */
+type StoredInput = [topic: string, partition: number, offset: string, leaderEpoch: number, topicId?: string];
 
 /** Where a task stands: what is written together with its state, and what a checkpoint is taken at. */
 export interface TaskPosition {
@@ -45,7 +50,7 @@ const CHECK_DIGITS = 16;
 export function encodePosition(position: TaskPosition): Uint8Array {
   const { journal } = position;
   const body = JSON.stringify({
-    offsets: position.offsets.map((at) => [at.topic, at.partition, String(at.offset), at.leaderEpoch]),
+    offsets: position.offsets.map(toStored),
     taskTimeMs: position.taskTimeMs,
     commitSequence: position.commitSequence,
     lineage: position.lineage,
@@ -73,7 +78,7 @@ export function decodePosition(bytes: Uint8Array): TaskPosition {
   }
   if (head.slice(VERSION.length + 1) !== checkOf(body)) throw corrupt("its checksum does not match");
   const raw = JSON.parse(body) as {
-    offsets: [string, number, string, number][];
+    offsets: StoredInput[];
     taskTimeMs: number | null;
     commitSequence: number;
     lineage: string;
@@ -85,12 +90,7 @@ export function decodePosition(bytes: Uint8Array): TaskPosition {
   const entries = decodeDecisions(from, raw.journal[1]);
   if (entries === undefined) throw corrupt(`its decision journal is '${raw.journal[1].slice(0, 40)}'`);
   return {
-    offsets: raw.offsets.map(([topic, partition, offset, leaderEpoch]) => ({
-      topic,
-      partition,
-      offset: BigInt(offset),
-      leaderEpoch,
-    })),
+    offsets: raw.offsets.map(fromStored),
     taskTimeMs: raw.taskTimeMs,
     commitSequence: raw.commitSequence,
     lineage: raw.lineage,
@@ -121,6 +121,16 @@ export function comparePositions(a: TaskPosition, b: TaskPosition): number {
   const [x, y] = [a.offsets[0]!.offset, b.offsets[0]!.offset];
   if (x !== y) return x < y ? -1 : 1;
   return a.commitSequence - b.commitSequence;
+}
+
+function toStored({ topic, partition, offset, leaderEpoch, topicId }: InputPosition): StoredInput {
+  const text = String(offset);
+  return topicId === undefined ? [topic, partition, text, leaderEpoch] : [topic, partition, text, leaderEpoch, topicId];
+}
+
+function fromStored([topic, partition, offset, leaderEpoch, topicId]: StoredInput): InputPosition {
+  const at = { topic, partition, offset: BigInt(offset), leaderEpoch };
+  return topicId === undefined ? at : { ...at, topicId };
 }
 
 function checkOf(body: string): string {

@@ -25,6 +25,8 @@ export interface RecoveryInput {
   readonly committed: (NonNullable<GroupReading> & Partial<Pick<CommittedPosition, "leaderEpoch">>) | undefined;
   /** First and last reachable offset of the input. */
   readonly log: PartitionOffsets;
+  /** Id of the input topic as it is now. */
+  readonly topicId: string;
   /** Position of the local store; a locked or damaged store counts as absent. */
   readonly local: TaskPosition | "absent" | "corrupt";
   /** Intact checkpoints, in any order, of any lineage. */

@@ -11,6 +11,7 @@ import { witnessOf } from "./commit_witness.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import { offsetOf, type TaskPosition } from "./position.ts";
 import type { RecoveryInput, RecoveryPlan, StateCandidate } from "./recovery_input.ts";
+import { isOfPresentTopic, otherTopicError } from "./topic_incarnation.ts";
 
 /** A state that could be taken. */
 interface Stored {
@@ -36,7 +37,8 @@ interface Stored {
  * @param input What was found.
  * @throws {OffsetOutOfRangeError} when the log no longer (or not yet) holds the committed offset or what a replay needs.
  * @throws {RecoveryImpossibleError} when no state reaches the committed offset and no option decides.
- * @throws {CheckpointIncompatibleError} when state or metadata is of another topic or of a newer version.
+ * @throws {CheckpointIncompatibleError} when state or metadata is of another topic, also of one that had the same name, or
+ * of a newer version.
  */
 export function recoveryPlan(input: RecoveryInput): RecoveryPlan {
   return checkedPlan(input, chosenPlan(input));
@@ -94,6 +96,7 @@ function planOrdinary(
   const isAhead = (at: Stored): boolean =>
     at.offset > committed || (at.offset === committed && at.position.commitSequence > commitSequence);
   const ours = found.stored.filter((at) => at.position.lineage === lineage);
+  refuseOtherTopic(input, ours);
   const empty = emptyAtOrigin(input, metadata);
   const inLog = [...ours, empty].filter((at) => at.offset >= input.log.logStart && at.offset <= input.log.logEnd);
   const usable = inLog.filter((at) => {
@@ -189,7 +192,9 @@ function planWithoutOffset(input: RecoveryInput, stored: readonly Stored[]): Rec
     undefined,
   );
   const ofLineage = stored.filter((at) => at.position.lineage === newest!.position.lineage);
-  const best = greatest(ofLineage.filter((at) => at.offset >= logStart && at.offset <= logEnd));
+  if (input.guarantee === "at-least-once" && input.onCrashRecovery === "fail") refuseOtherTopic(input, ofLineage);
+  const ofTopic = ofLineage.filter((at) => isOfPresentTopic(input, at.position));
+  const best = greatest(ofTopic.filter((at) => at.offset >= logStart && at.offset <= logEnd));
   if (input.guarantee === "at-least-once" && best !== undefined) {
     const { position } = best;
     return {
@@ -271,16 +276,24 @@ function storedStates(input: RecoveryInput): Stored[] {
     const offset = offsetOf(position, input.log);
     if (offset !== undefined) return { candidate, position, offset };
     throw new CheckpointIncompatibleError(
-      `Cannot recover ${input.task} as the ${
-        candidate.kind === "checkpoint" ? `checkpoint ${candidate.id}` : "local store"
-      } ` +
-        `is of another input: expected ${input.log.topic}-${input.log.partition}, found ` +
+      `Cannot recover ${input.task} as the ${nameOf(candidate)} is of another input: expected ` +
+        `${input.log.topic}-${input.log.partition}, found ` +
         position.offsets.map((at) => `${at.topic}-${at.partition}`).join(", "),
       context(input),
     );
   };
   const stored = input.checkpoints.map(({ id, position }) => toStored({ kind: "checkpoint", id }, position));
   return typeof input.local === "string" ? stored : [toStored({ kind: "local" }, input.local), ...stored];
+}
+
+/** State of a topic that was deleted and created again is refused as a checkpoint of it is. */
+function refuseOtherTopic(input: RecoveryInput, stored: readonly Stored[]): void {
+  const other = stored.find((at) => !isOfPresentTopic(input, at.position));
+  if (other !== undefined) throw otherTopicError(input, nameOf(other.candidate), other);
+}
+
+function nameOf(candidate: StateCandidate): string {
+  return candidate.kind === "checkpoint" ? `checkpoint ${candidate.id}` : "local store";
 }
 
 /** Empty state where the lineage began: the state that the first commit of the lineage was built on. */

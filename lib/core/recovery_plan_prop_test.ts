@@ -58,6 +58,7 @@ const input = (): fc.Arbitrary<RecoveryInput> =>
     ),
     hasState: fc.boolean(),
     onCrashRecovery: fc.constantFrom("fail", "rebuild-from-earliest", "resume-empty"),
+    topicId: fc.constant("id-1"),
     startOffset: fc.constant(0n),
     newLineage: fc.constant("N"),
     ownerToken: fc.constant(4),

@@ -54,6 +54,7 @@ function plan(more: Partial<RecoveryInput> = {}) {
     checkpoints: [],
     hasState: true,
     onCrashRecovery: "fail",
+    topicId: "id-1",
     startOffset: 150n,
     newLineage: "N",
     ownerToken: 4,
@@ -179,6 +180,31 @@ for (const guarantee of GUARANTEES) {
     );
   });
 
+  Deno.test(`recoveryPlan(), ${guarantee}: state of a topic that was created again stops, when it would be used`, () => {
+    const stale = at(90n, { offsets: [{ ...IN, offset: 90n, leaderEpoch: 5, topicId: "id-0" }] });
+    const error = assertThrows(() => plan({ guarantee, local: stale }), CheckpointIncompatibleError, "id-1");
+    assert(error.message.startsWith("Cannot use the local store of sums/0: 'topics[in].topicId'"), error.message);
+    const context = { task: "sums/0", field: "topics[in].topicId", expected: "id-1", found: "id-0" };
+    assertEquals((error as StreamError).context, context);
+    assertThrows(
+      () => plan({ guarantee, local: at(90n), checkpoints: candidates(stale) }),
+      CheckpointIncompatibleError,
+      "checkpoint c0",
+    );
+    const foreign = at(90n, { lineage: "K", offsets: stale.offsets });
+    assertEquals(plan({ guarantee, local: foreign, checkpoints: candidates(at(30n)) }).replayFrom, 30n);
+    const reset = plan({ guarantee, committed: { offset: 0n, metadata: "" }, local: stale });
+    assertEquals([reset.candidate.kind, reset.liveFrom, reset.lineage], ["empty", 0n, "N"]);
+  });
+
+  Deno.test(`recoveryPlan(), ${guarantee}: state of the present topic, or of one that is not known, is used`, () => {
+    const other = { topic: "rates", partition: 0, offset: 1n, leaderEpoch: 0, topicId: "id-9" };
+    for (const known of [{}, { topicId: "id-1" }]) {
+      const local = at(90n, { offsets: [{ ...IN, offset: 90n, leaderEpoch: 5, ...known }, other] });
+      assertEquals(plan({ guarantee, local }).candidate.kind, "local");
+    }
+  });
+
   Deno.test(`recoveryPlan(), ${guarantee}: a fresh task starts where it is told, and commits that at once`, () => {
     for (const hasState of [true, false]) {
       const found = plan({ guarantee, committed: undefined, hasState });
@@ -268,6 +294,16 @@ Deno.test("recoveryPlan(), at-least-once: without a committed offset it goes on 
   assertEquals([found.commitSequence, found.taskTimeMs, found.taskTimeAtLiveMs, found.origin], [10, 950, 950, 0n]);
   assertEquals(found.warnings.length, 2);
   assert(found.warnings[1]!.includes("no committed offset"));
+});
+
+Deno.test("recoveryPlan(), at-least-once: without a committed offset, state of a topic that was created again is not gone on from", () => {
+  const local = at(90n, { offsets: [{ ...IN, offset: 90n, leaderEpoch: 5, topicId: "id-0" }] });
+  const more = { guarantee: "at-least-once", committed: undefined, local } as const;
+  assertThrows(() => plan(more), CheckpointIncompatibleError, "is id-0");
+  for (const [onCrashRecovery, liveFrom] of [["rebuild-from-earliest", 0n], ["resume-empty", 150n]] as const) {
+    const found = plan({ ...more, onCrashRecovery });
+    assertEquals([found.candidate.kind, found.liveFrom, found.lineage], ["empty", liveFrom, "N"]);
+  }
 });
 
 Deno.test("recoveryPlan(), exactly-once: without a committed offset, state stops it unless the option says otherwise", () => {

@@ -9,7 +9,7 @@ import type { CommitWitness } from "../core/commit_witness.ts";
 import { decodePosition, type TaskPosition } from "../core/position.ts";
 import type { RecoveryInput, RecoveryPlan } from "../core/recovery_input.ts";
 import { recoveryPlan } from "../core/recovery_plan.ts";
-import type { PartitionOffsets } from "../seams/broker.ts";
+import type { PartitionOffsets, TopicDescription } from "../seams/broker.ts";
 import { randomId } from "../seams/random.ts";
 import type { StateStore, StateStoreKey } from "../seams/state_store.ts";
 import { type RestorableCheckpoint, TaskCheckpoints } from "./task_checkpoints.ts";
@@ -54,10 +54,11 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
   const place = { subscription: spec.name, partition: source.partition };
   observer.step("restore:begin", place);
   const metadata = decodeCommitMetadata(committed?.metadata ?? "");
+  const topic = options.topic ?? parts.topics.get(source.topic)!;
   const checkpoints = new TaskCheckpoints(spec, {
     source,
     parts,
-    topic: options.topic ?? parts.topics.get(source.topic)!,
+    topic,
     lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
   });
   const ownership = new Ownership(() => checkpoints.claimOwner(metadata.kind === "ours" ? metadata.ownerToken : 0));
@@ -73,6 +74,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
       guarantee: spec.settings.processingGuarantee,
       committed,
       log: log!,
+      topicId: topic.topicId,
       hasState,
       onCrashRecovery: spec.settings.onCrashRecovery,
       startOffset: await startOffset(options, log!),
@@ -83,7 +85,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
     const { plan, store } = await restore(input, { local, candidates, checkpoints, options });
     for (const warning of plan.warnings) observer.log("warn", warning, place);
     const state = await TaskState.open(store, { valueCodec: parts.valueCodec });
-    return assemble(spec, { options, plan, state, ownership, checkpoints, log: log! });
+    return assemble(spec, { options, plan, state, ownership, checkpoints, topic, log: log! });
   } catch (error) {
     await local.store.close();
     throw error;
@@ -202,10 +204,11 @@ function assemble(
     state: TaskState;
     ownership: Ownership;
     checkpoints: TaskCheckpoints;
+    topic: TopicDescription;
     log: PartitionOffsets;
   },
 ): RecoveredTask {
-  const { options, plan, state, ownership, checkpoints, log } = more;
+  const { options, plan, state, ownership, checkpoints, topic, log } = more;
   const { parts, source } = options;
   const { lineage, origin, journal, commitSequence: sequence, leaderEpoch } = plan;
   const point = { leaderEpoch, sequence, journal };
@@ -213,6 +216,7 @@ function assemble(
   checkpoints.begin(lineage, ownership);
   const keeper = new TaskKeeper(spec, {
     source,
+    topicId: topic.topicId,
     lineage,
     origin,
     checkpointed: checkpoints.newestOffset(lineage),

@@ -136,6 +136,32 @@ for (const guarantee of GUARANTEES) {
     await run.close();
   });
 
+  Deno.test(`${guarantee}: a local store of a topic that was created anew while nobody ran is refused`, async () => {
+    const blobs = new MemoryBlobStore();
+    const run = await TallyRun.start(tallyApp(guarantee), { blobs });
+    const { driver } = run;
+    run.feed(10);
+    await run.check();
+    await stopAll(run);
+    for (const { name } of await blobs.list("")) await blobs.delete(name);
+    driver.broker.recreateTopic("events");
+    run.feed(30);
+    const error = await assertRejects(() => driver.restart(0).then(() => driver.advanceClock(2_000)), Error);
+    if (guarantee === "exactly-once") assertEquals(error.name, "RecoveryImpossibleError");
+    else {
+      assertEquals(error.name, "CheckpointIncompatibleError");
+      assertStringIncludes(error.message, "local store of events/0");
+      assertStringIncludes(error.message, "topics[events].topicId");
+    }
+    // A reset to the log's start says that the state is not wanted any more.
+    await driver.advanceClock(11_000);
+    await setOffset(run, 0n);
+    await driver.restart(0);
+    await driver.settle();
+    assertEquals(driver.read(tallies).slice(10).map(({ id }) => id), Array.from({ length: 30 }, (_, i) => i + 10));
+    await run.close();
+  });
+
   Deno.test(`${guarantee}: retention past our position is an error that names the log, never a reset`, async () => {
     const run = await TallyRun.start(tallyApp(guarantee), { partitions: { events: 2 } });
     const { driver } = run;

@@ -44,6 +44,8 @@ export interface CheckpointSink {
 export interface TaskKeeperParts {
   /** The input partition. */
   readonly source: TopicPartition;
+  /** Id of its topic when the task was opened: offsets of the state count in that one. */
+  readonly topicId: string;
   /** Lineage of the task. */
   readonly lineage: string;
   /** Where the lineage began. */
@@ -278,9 +280,9 @@ export class TaskKeeper {
   }
 
   #position(point: CommitPoint): TaskPosition {
-    const { topic, partition } = this.#parts.source;
+    const { source: { topic, partition }, topicId } = this.#parts;
     return {
-      offsets: [{ topic, partition, offset: point.offset, leaderEpoch: point.leaderEpoch }],
+      offsets: [{ topic, partition, offset: point.offset, leaderEpoch: point.leaderEpoch, topicId }],
       taskTimeMs: point.taskTimeMs,
       commitSequence: point.sequence,
       lineage: this.#parts.lineage,

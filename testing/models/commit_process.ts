@@ -147,6 +147,7 @@ export class CommitProcess {
       checkpoints: world.checkpoints.map(({ position }, at) => ({ id: String(at), position })),
       hasState: true,
       onCrashRecovery: "fail",
+      topicId: "id-1",
       startOffset: 0n,
       newLineage: `L${world.lineages}`,
       ownerToken: world.owners,

@@ -46,6 +46,7 @@ function inputOf(more: Partial<RecoveryInput>): RecoveryInput {
     checkpoints: [],
     hasState: true,
     onCrashRecovery: "fail",
+    topicId: "id-1",
     startOffset: 0n,
     newLineage: "N",
     ownerToken: 2,
