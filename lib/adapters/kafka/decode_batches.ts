@@ -17,6 +17,16 @@ export interface DecodedRecords {
   readonly leaderEpoch: number;
 }
 
+/** What is wanted of the bytes. */
+export interface DecodeOptions {
+  /** First offset wanted. */
+  readonly from: number;
+  /** Aborted transactions that the broker named. */
+  readonly aborted: readonly AbortedTransaction[];
+  /** Bound of what compressed batches may hold, in bytes. @default {268_435_456} */
+  readonly decompressedBytesMax?: number;
+}
+
 /** A run of records of one batch in the common buffer. */
 interface Segment {
   readonly header: BatchHeader;
@@ -33,7 +43,7 @@ interface Segment {
  */
 export function decodeBatches(
   bytes: Uint8Array,
-  options: { readonly from: number; readonly aborted: readonly AbortedTransaction[] },
+  options: DecodeOptions,
 ): DecodedRecords {
   const headers = scanBatches(bytes);
   const last = headers.at(-1);

@@ -1,7 +1,7 @@
 import { crc32c } from "../../base/crc32c.ts";
 import type { Records } from "../../columns/records.ts";
 import { copyBytes } from "../../columns/spans.ts";
-import { CHECKED_FROM, HEADER_SIZE, PREFIX_SIZE } from "./record_batch.ts";
+import { ATTRIBUTES, CHECKED_FROM, type Compression, HEADER_SIZE, PREFIX_SIZE } from "./record_batch.ts";
 
 /** An encoded record batch. */
 export interface EncodedBatch {
@@ -19,6 +19,22 @@ export interface BatchProducer {
   readonly producerEpoch: number;
   /** Sequence number of the first record. */
   readonly sequence: number;
+  /** Whether the records belong to a transaction. @default {false} */
+  readonly isTransactional?: boolean;
+}
+
+/** How rows become batches. */
+export interface EncodeOptions {
+  /** Who writes. */
+  readonly producer: BatchProducer;
+  /** The time that stamps records without one, in epoch milliseconds. */
+  readonly wallMs: number;
+  /** Bound of a batch before compression, in bytes. */
+  readonly bytesMax: number;
+  /** How the records are compressed. @default {"none"} */
+  readonly compression?: Compression;
+  /** Names the topic in errors. @default {""} */
+  readonly topic?: string;
 }
 
 /** The sequence number `count` records further; it wraps after 2^31 - 1. */
@@ -38,7 +54,7 @@ export function nextSequence(sequence: number, count: number): number {
 export function encodeBatches(
   records: Records,
   rows: Int32Array | null,
-  options: { readonly producer: BatchProducer; readonly wallMs: number; readonly bytesMax: number },
+  options: EncodeOptions,
 ): EncodedBatch[] {
   const { wallMs, bytesMax, producer } = options;
   const total = rows?.length ?? records.count;
@@ -122,6 +138,7 @@ function writeHeader(
   view.setInt32(8, bytes.length - PREFIX_SIZE);
   view.setInt32(12, -1);
   view.setInt8(16, 2);
+  view.setInt16(21, producer.isTransactional === true ? ATTRIBUTES.isTransactional : 0);
   view.setInt32(23, batch.count - 1);
   view.setBigInt64(27, BigInt(batch.baseTimestamp));
   view.setBigInt64(35, BigInt(batch.maxTimestamp));

@@ -109,7 +109,11 @@ export class Fetcher {
       }
       if (errorCode !== 0) throw codeError(`fetch from '${topic}'`, errorCode, { context: { topic, partition } });
       const { aborted, records } = fetched;
-      const decoded = decodeBatches(records, { from: Number(offset), aborted: this.#isCommitted ? aborted : [] });
+      const decoded = decodeBatches(records, {
+        from: Number(offset),
+        aborted: this.#isCommitted ? aborted : [],
+        decompressedBytesMax: this.#client.options.decompressedBytesMax,
+      });
       feed.fill(offset, { decoded, highWatermark, logStart });
     } catch (error) {
       // A position that was set meanwhile makes the failure void.

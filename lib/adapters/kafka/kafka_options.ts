@@ -1,3 +1,5 @@
+import { type Compression, COMPRESSIONS } from "./record_batch.ts";
+
 /** TLS as `node:tls` takes it; further options of `tls.connect` are handed on too. */
 export interface KafkaTls {
   /** Certificates of the authorities to trust, PEM. @default {those of the system} */
@@ -59,8 +61,15 @@ export interface KafkaOptions {
   fetchWaitMs?: number;
   /** How often members look for new partitions, in milliseconds. @default {60_000} */
   metadataMaxAgeMs?: number;
-  /** Bound of a record batch, in bytes; at most the topic's `max.message.bytes`. @default {900_000} */
+  /** Bound of a record batch before compression, in bytes; at most the topic's `max.message.bytes`. @default {900_000} */
   batchBytesMax?: number;
+  /** How records are compressed. @default {"none"} */
+  compression?: Compression;
+  /**
+   * Bound of what the compressed records of one partition in one reply may hold, in bytes; a batch that holds more is
+   * refused. @default {268_435_456}
+   */
+  decompressedBytesMax?: number;
 }
 
 /** Addresses and bounds, with their defaults; TLS and SASL are the connections' own. */
@@ -75,6 +84,7 @@ const DEFAULTS = {
   fetchWaitMs: 100,
   metadataMaxAgeMs: 60_000,
   batchBytesMax: 900_000,
+  decompressedBytesMax: 2 ** 28,
 };
 
 /**
@@ -89,11 +99,17 @@ export function resolveOptions(
   options: Omit<KafkaOptions, "ssl" | "sasl">,
   scheme: string = "kafka",
 ): ResolvedKafkaOptions {
-  const { clientId = "turbine", brokers } = options;
+  const { clientId = "turbine", brokers, compression = "none" } = options;
   if (brokers.length === 0) {
     throw new TypeError(`Cannot create ${scheme} broker as 'brokers' must name one address: current value is []`);
   }
   for (const address of brokers) parseAddress(address, scheme);
+  if (!COMPRESSIONS.includes(compression)) {
+    const names = COMPRESSIONS.map((name) => `'${name}'`).join(", ");
+    throw new TypeError(
+      `Cannot create ${scheme} broker as 'compression' must be one of ${names}: current value is '${compression}'`,
+    );
+  }
   const numbers = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name] ?? DEFAULTS[name];
@@ -105,7 +121,7 @@ export function resolveOptions(
     }
     numbers[name] = value;
   }
-  return Object.freeze({ brokers: [...brokers], clientId, ...numbers });
+  return Object.freeze({ brokers: [...brokers], clientId, compression, ...numbers });
 }
 
 /** Host and port of an address; IPv6 addresses stand in brackets. @throws {TypeError} when it is not `host:port`. */

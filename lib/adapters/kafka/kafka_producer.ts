@@ -96,16 +96,20 @@ export class KafkaProducer implements Producer {
   ): Promise<Part[]> {
     const { topic, records } = request;
     const { leaders } = await this.#client.topic(topic);
-    const { batchBytesMax } = this.#client.options;
+    const { batchBytesMax: bytesMax, compression } = this.#client.options;
     const wallMs = this.#client.environment.clock.wallMs();
-    return partitionRows(request, { count: leaders.length, nullPartition: turn }).map(({ partition, rows }) => {
-      const key = `${topic}/${partition}`;
-      const sequence = sender.sequences.get(key) ?? 0;
+    const parts = partitionRows(request, { count: leaders.length, nullPartition: turn }).map(({ partition, rows }) => {
+      const sequence = sender.sequences.get(`${topic}/${partition}`) ?? 0;
       const count = rows?.length ?? records.count;
-      sender.sequences.set(key, nextSequence(sequence, count));
       const producer = { producerId: sender.producerId, producerEpoch: sender.producerEpoch, sequence };
-      return { partition, batches: encodeBatches(records, rows, { producer, wallMs, bytesMax: batchBytesMax }), count };
+      const batches = encodeBatches(records, rows, { producer, wallMs, bytesMax, compression, topic });
+      return { partition, batches, count, sequence };
     });
+    // Only when all parts can be written: the numbers of parts that are never sent would leave a gap.
+    for (const { partition, count, sequence } of parts) {
+      sender.sequences.set(`${topic}/${partition}`, nextSequence(sequence, count));
+    }
+    return parts;
   }
 
   /** Round by round one batch to each partition: a request takes no more. */

@@ -14,6 +14,12 @@ export const CHECKED_FROM = 21;
 /** Bits of the attributes. */
 export const ATTRIBUTES = { codec: 7, isAppendTime: 8, isTransactional: 16, isControl: 32 } as const;
 
+/** Codecs by the number that the attributes hold. */
+export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+
+/** How the records of a batch are compressed. */
+export type Compression = (typeof COMPRESSIONS)[number];
+
 /** Header of one batch in a buffer. */
 export interface BatchHeader {
   /** Where the batch begins. */
@@ -34,6 +40,10 @@ export interface BatchHeader {
   readonly maxTimestamp: number;
   /** Producer, or -1. */
   readonly producerId: bigint;
+  /** Producer epoch, or -1. */
+  readonly producerEpoch: number;
+  /** Sequence number of its first record, or -1. */
+  readonly baseSequence: number;
   /** Number of records. */
   readonly count: number;
 }

@@ -41,6 +41,8 @@ export function scanBatches(bytes: Uint8Array): BatchHeader[] {
       baseTimestamp: Number(view.getBigInt64(at + 27)),
       maxTimestamp: Number(view.getBigInt64(at + 35)),
       producerId: view.getBigInt64(at + 43),
+      producerEpoch: view.getInt16(at + 51),
+      baseSequence: view.getInt32(at + 53),
       count: view.getInt32(at + 57),
     });
     at = end;
