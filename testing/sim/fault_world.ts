@@ -95,6 +95,8 @@ export interface FaultWorld extends RunView {
     fault: PlannedFault,
     strike: { readonly process: number; readonly how: HandlerFault; readonly ms?: number },
   ): void;
+  /** Done when all is quiet, just before the machines are lost for the last time. */
+  readonly beforeColdRestart: (() => void)[];
   /** Consumer groups of the job. */
   readonly groupIds: readonly string[];
   /** Topics that the job reads. */

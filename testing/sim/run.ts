@@ -160,6 +160,7 @@ class Run {
     const world = this.#world;
     world.phase = "cold-restart";
     world.note("cold restart");
+    for (const strike of world.beforeColdRestart) strike();
     for (const { number } of world.processes) world.crash(number, { restartAfterMs: 10, node: "new" });
     if (!await this.#catchUp("after a cold restart")) return;
     this.#feeder.feed(world.job.workload.probe?.() ?? []);

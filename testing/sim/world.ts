@@ -79,6 +79,7 @@ export class SimWorld implements FaultWorld {
   readonly trace: Trace;
   readonly fired: FiredFault[] = [];
   readonly excused = new Map<string, string>();
+  readonly beforeColdRestart: (() => void)[] = [];
   /** Coverage marks with how often they were seen. */
   readonly marks = new Map<string, number>();
   /** The first violation. */

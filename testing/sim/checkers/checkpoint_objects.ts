@@ -1,6 +1,8 @@
 /**
  * I-15: a visible manifest implies that all its files exist with the stated size and checksum. (One thing nobody can
  * prevent: the manifest of a zombie comes after a later owner has collected its files as torn. Everybody passes it over.)
+ * A file that was never stored as it was written, whatever the object store said, is seen by whoever looks before the
+ * manifest is created; what happens to a file later is not.
  *
  * I-16: no object is ever overwritten, and no name stands for two contents. (An upload that is tried again after its object
  * has been collected writes the same bytes once more.)
@@ -67,7 +69,24 @@ export class CheckpointObjects implements Checker {
         "I-16",
         `'${who}' created '${name}': expected a name as checkpoints have it, which one place derives`,
       );
-    } else if (parsed.object.kind === "manifest") this.#checkFiles(name);
+    } else if (parsed.object.kind === "manifest") {
+      this.#checkFiles(name);
+      this.#checkUploads(name);
+    }
+  }
+
+  /** Files that a fault has torn or lost in their upload. */
+  #checkUploads(name: string): void {
+    for (const segment of this.#book.checkpoint(name)?.manifest.segments ?? []) {
+      const kind = this.#view.blobs.damaged.get(segment.name)?.kind;
+      if (kind !== "S10" && kind !== "S11") continue;
+      const found = this.#view.blobs.peek(segment.name)?.length ?? 0;
+      this.#view.violate(
+        "I-15",
+        `the manifest '${name}' was created though ${kind} has struck the upload of its file '${segment.name}': expected ` +
+          `${segment.bytes} bytes to be there, found ${found}`,
+      );
+    }
   }
 
   #checkFiles(name: string): void {

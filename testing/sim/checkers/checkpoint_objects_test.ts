@@ -93,3 +93,20 @@ Deno.test("I-15: a zombie's manifest whose files a later owner has collected is 
     assertEquals(run.violations.length, hasLaterOwner ? 0 : 1);
   }
 });
+
+Deno.test("I-15: a manifest over a file that was lost in its upload is found, over one that was lost later it is not", async () => {
+  for (const isLostInUpload of [true, false]) {
+    const run = played();
+    if (isLostInUpload) run.blobs.arm({ kind: "S11", atMs: 0, process: 0, durationMs: 0, draw: 0 });
+    const { file } = await writeCheckpoint(run, { flaw: "no manifest" });
+    if (!isLostInUpload) await loseObject(run, file);
+    const { name } = await writeCheckpoint(run, { flaw: "no file" });
+    assertEquals(run.violations.length, isLostInUpload ? 1 : 0);
+    if (isLostInUpload) {
+      assertStringIncludes(
+        run.violations[0]!,
+        `I-15 the manifest '${name}' was created though S11 has struck the upload`,
+      );
+    }
+  }
+});

@@ -1,11 +1,13 @@
 /**
  * I-21: a zombie's checkpoint has another owner token in its name; it never removes anything of a higher token; a restore
- * ignores other lineages.
+ * ignores other lineages. Who can see that a later owner has claimed the task creates no manifest and deletes nothing.
  */
 import { CheckpointNames, type CheckpointTask } from "../../../lib/core/checkpoint_names.ts";
 import type { StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
-import type { CheckpointBook } from "./checkpoint_book.ts";
+import type { BlobEvent } from "../stores/sim_blob_store.ts";
+import type { CheckpointBook, ParsedName } from "./checkpoint_book.ts";
+import { isProcess } from "./checkpoint_objects.ts";
 import { describeProcess, lifeKey } from "./seam_handles.ts";
 
 /** Watches under which owner token checkpoints are written and deleted. */
@@ -14,8 +16,10 @@ export class CheckpointOwners implements Checker {
   readonly #view: RunView;
   readonly #book: CheckpointBook;
   readonly #holders = new Map<string, { readonly life: number; readonly who: string }>();
-  /** Token of the round of retention that a task is in. */
-  readonly #rounds = new Map<string, number>();
+  /** Round of retention that a task is in: its owner, and the latest claim that it can see. */
+  readonly #rounds = new Map<string, { readonly ownerToken: number; readonly claimed: number }>();
+  /** The latest claim that an owner can see when it verifies its upload, by prefix and token. */
+  readonly #uploads = new Map<string, number>();
 
   /**
    * @param view The run.
@@ -24,14 +28,24 @@ export class CheckpointOwners implements Checker {
   constructor(view: RunView, book: CheckpointBook) {
     this.#view = view;
     this.#book = book;
+    book.onCreated((event, parsed) => this.#created(event, parsed));
   }
 
   step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
     switch (label) {
       case "checkpoint:begin":
+        this.#uploading(namesOf(detail), detail.ownerToken as number);
         return this.#begun(process, detail);
+      case "checkpoint:segment-uploaded": {
+        const parsed = this.#book.parse(detail.name as string);
+        if (parsed !== undefined) this.#uploading(parsed.names, parsed.object.ownerToken);
+        return;
+      }
       case "retention:begin":
-        this.#rounds.set(`${lifeKey(process)} ${taskOf(detail)}`, detail.ownerToken as number);
+        this.#rounds.set(`${lifeKey(process)} ${taskOf(detail)}`, {
+          ownerToken: detail.ownerToken as number,
+          claimed: this.#claimed(namesOf(detail)),
+        });
         return;
       case "retention:manifest-deleted":
       case "retention:file-deleted":
@@ -56,17 +70,53 @@ export class CheckpointOwners implements Checker {
   }
 
   /** Whether a fault has lost the claim of a token, so that it could be claimed twice. */
-  #isClaimLost({ application, subscription, partition, ownerToken }: StepDetail): boolean {
-    const task = { application, subscription, partition } as CheckpointTask;
-    return this.#view.blobs.hasLied(new CheckpointNames(task).owner(ownerToken as number));
+  #isClaimLost(detail: StepDetail): boolean {
+    return this.#view.blobs.hasLied(namesOf(detail).owner(detail.ownerToken as number));
+  }
+
+  /** The latest claim of a task that anybody can see who looks from now on. */
+  #claimed(names: CheckpointNames): number {
+    const { blobs } = this.#view;
+    let claimed = 0;
+    for (const name of blobs.names(names.ownersPrefix)) {
+      if (!blobs.hasLied(name)) claimed = Math.max(claimed, names.parse(name)?.ownerToken ?? 0);
+    }
+    return claimed;
+  }
+
+  /** An upload is verified after its last file. */
+  #uploading(names: CheckpointNames, ownerToken: number): void {
+    this.#uploads.set(`${names.prefix} ${ownerToken}`, this.#claimed(names));
+  }
+
+  #created({ name, who }: BlobEvent, parsed: ParsedName | undefined): void {
+    if (parsed?.object.kind !== "manifest" || !isProcess(who)) return;
+    const { names, object: { ownerToken } } = parsed;
+    const claimed = this.#uploads.get(`${names.prefix} ${ownerToken}`) ?? 0;
+    if (claimed <= ownerToken || this.#view.blobs.hasLied(names.owner(claimed))) return;
+    this.#view.violate(
+      "I-21",
+      `'${who}' created the manifest '${name}' as owner ${ownerToken} though owner ${claimed} had claimed the task before ` +
+        `the upload was verified: expected a zombie to end there`,
+    );
   }
 
   #deleted(process: SimProcess, name: string): void {
     const parsed = this.#book.parse(name);
     if (parsed === undefined) return;
-    const { application, subscription, partition } = parsed.names.task;
-    const ownerToken = this.#rounds.get(`${lifeKey(process)} ${application}/${subscription}/${partition}`);
-    if (ownerToken === undefined || parsed.object.ownerToken <= ownerToken) return;
+    const round = this.#rounds.get(`${lifeKey(process)} ${taskOf({ ...parsed.names.task })}`);
+    if (round === undefined) return;
+    const { ownerToken, claimed } = round;
+    if (claimed > ownerToken && !this.#view.blobs.hasLied(parsed.names.owner(claimed))) {
+      this.#view.violate(
+        "I-21",
+        `${
+          describeProcess(process)
+        } deleted '${name}' as owner ${ownerToken} though owner ${claimed} had claimed the ` +
+          `task before that round of retention: expected a zombie to delete nothing`,
+      );
+    }
+    if (parsed.object.ownerToken <= ownerToken) return;
     this.#view.violate(
       "I-21",
       `${
@@ -75,6 +125,10 @@ export class CheckpointOwners implements Checker {
         `owner`,
     );
   }
+}
+
+function namesOf({ application, subscription, partition }: StepDetail): CheckpointNames {
+  return new CheckpointNames({ application, subscription, partition } as CheckpointTask);
 }
 
 function taskOf({ application, subscription, partition }: StepDetail): string {

@@ -192,16 +192,16 @@ function entryOf(entry: Partial<OffsetEntry> & { readonly offset: number }): Off
 /** Commit metadata. */
 export function metadata(
   commitSequence: number,
-  more: { lineage?: string; ownerToken?: number; taskTimeMs?: number } = {},
+  more: { lineage?: string; ownerToken?: number; taskTimeMs?: number; journalFrom?: bigint } = {},
 ) {
-  const { lineage = "first", ownerToken = 1, taskTimeMs = 0 } = more;
+  const { lineage = "first", ownerToken = 1, taskTimeMs = 0, journalFrom = 0n } = more;
   return encodeCommitMetadata({
     lineage,
     origin: 0n,
     ownerToken,
     commitSequence,
     taskTimeMs,
-    journal: new DecisionJournal(0n),
+    journal: new DecisionJournal(journalFrom),
     transactionalId: null,
   });
 }

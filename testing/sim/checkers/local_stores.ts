@@ -2,10 +2,12 @@
  * I-02: state and position are one atomic write: a reopened store stands at a position that was written to it as a whole,
  * and at the last one unless a crash or a damaged disk may have taken that back.
  *
+ * I-21 (in part): a restore ignores local stores of other lineages.
+ *
  * I-28: a full disk: that task stops with DiskFullError, its store reopens intact, others go on; free space resumes it.
  */
 import { decodePosition } from "../../../lib/core/position.ts";
-import type { LogLevel, StepDetail } from "../../../lib/seams/observer.ts";
+import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, FiredFault, InvariantId, RunView, SimProcess, StateCall } from "../contracts.ts";
 import { describeProcess } from "./seam_handles.ts";
 
@@ -29,11 +31,13 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /** Watches what is written to local stores, and what is found in them later. */
 export class LocalStores implements Checker {
-  readonly invariants: readonly InvariantId[] = ["I-02", "I-28"];
+  readonly invariants: readonly InvariantId[] = ["I-02", "I-21", "I-28"];
   readonly #view: RunView;
   readonly #stores = new Map<string, LocalStore>();
   /** Machines whose disk was struck by a fault that may damage or lose what is durable. */
   readonly #damaged = new Set<number>();
+  /** What was read last of a task's store as its position, by process and task. */
+  readonly #read = new Map<string, string | undefined>();
 
   /** @param view The run. */
   constructor(view: RunView) {
@@ -44,6 +48,19 @@ export class LocalStores implements Checker {
     if (fault.kind.startsWith("D") && fault.kind !== "D1") {
       this.#damaged.add(fault.process % this.#view.processes.length);
     }
+  }
+
+  step(process: SimProcess, label: StepLabel, { candidate, lineage, subscription, partition }: StepDetail): void {
+    if (label !== "restore:candidate-chosen" || candidate !== "local") return;
+    const text = this.#read.get(`${process.number} ${subscription}/${partition}`);
+    if (text === undefined) return;
+    const found = decodePosition(new TextEncoder().encode(text)).lineage;
+    if (found === lineage) return;
+    this.#view.violate(
+      "I-21",
+      `${describeProcess(process)} goes on with the local store of ${subscription}/${partition}, which is of lineage ` +
+        `${found}: expected nothing but lineage ${lineage} to be restored`,
+    );
   }
 
   process(process: SimProcess, what: string): void {
@@ -106,6 +123,7 @@ export class LocalStores implements Checker {
   #found(call: StateCall): void {
     const store = this.#storeOf(call);
     const found = call.position === undefined ? undefined : textOf(call.position);
+    this.#read.set(`${call.process.number} ${call.key.subscription}/${call.key.partition}`, found);
     const isDamaged = this.#damaged.has(call.process.number);
     const mayBeOlder = isDamaged || store.isDoomed || (store.hasCrashed && !this.#view.options.isStateSynced);
     const isLast = found === store.last || (found !== undefined && store.begun.has(found));

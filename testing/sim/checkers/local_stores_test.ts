@@ -77,3 +77,18 @@ Deno.test("I-28: a store that loses something to a full disk is found", () => {
     if (found === undefined) assertStringIncludes(run.violations[0]!, "I-28");
   }
 });
+
+Deno.test("I-21: a restore from a local store of another lineage is found", () => {
+  for (const lineage of ["first", "second"]) {
+    const run = played();
+    write(run, 3);
+    find(run, 3);
+    run.step(0, "restore:candidate-chosen", { partition: 0, candidate: "local", lineage });
+    // What is not chosen may be of any lineage.
+    run.step(0, "restore:candidate-chosen", { partition: 0, candidate: "empty", lineage: "third" });
+    assertEquals(run.violations.length, lineage === "first" ? 0 : 1);
+    if (lineage !== "first") {
+      assertStringIncludes(run.violations[0]!, "which is of lineage first: expected nothing but");
+    }
+  }
+});

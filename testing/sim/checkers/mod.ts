@@ -3,6 +3,7 @@ import type { Checker, InvariantId, RunView } from "../contracts.ts";
 import { INVARIANT_SENTENCES } from "../invariant_sentences.ts";
 import { Bounds } from "./bounds.ts";
 import { CheckpointBook } from "./checkpoint_book.ts";
+import { CheckpointJournals } from "./checkpoint_journals.ts";
 import { CheckpointObjects } from "./checkpoint_objects.ts";
 import { CheckpointOwners } from "./checkpoint_owners.ts";
 import { Closings } from "./closing.ts";
@@ -63,10 +64,10 @@ const ROWS: readonly Row[] = [
   ["I-15", ["step"], ["checkers/checkpoint_objects.ts"]],
   ["I-16", ["step"], ["checkers/checkpoint_objects.ts"]],
   ["I-17", ["point"], ["checkers/restores.ts"]],
-  ["I-18", ["point"], ["checkers/restores.ts"]],
+  ["I-18", ["point"], ["checkers/restores.ts", "checkers/checkpoint_journals.ts"]],
   ["I-19", ["step"], ["checkers/retention.ts"]],
   ["I-20", ["end"], ["checkers/retention.ts"]],
-  ["I-21", ["step"], ["checkers/checkpoint_owners.ts"]],
+  ["I-21", ["step"], ["checkers/checkpoint_owners.ts", "checkers/local_stores.ts"]],
   ["I-22", ["point"], ["checkers/restores.ts"]],
   ["I-23", ["point"], ["checkers/restores.ts"]],
   ["I-24", ["end"], ["checkers/progress.ts", "run.ts"]],
@@ -110,6 +111,7 @@ export function allCheckers(view: RunView): readonly Checker[] {
     new Revocations(view, handles),
     new ProducersInDoubt(view),
     new CheckpointObjects(view, book),
+    new CheckpointJournals(view, { book, history }),
     new RetentionRules(view, book),
     new CheckpointOwners(view, book),
     new Restores(view, { book, history, handles }),

@@ -1,7 +1,8 @@
 /**
  * I-17: any damage of any object or manifest is detected before the first record is processed.
  *
- * I-18: a restore uses the newest intact checkpoint whose position is not above what is committed.
+ * I-18: a restore uses the newest intact checkpoint whose position is not above what is committed, and no task goes live
+ * with one that it could not load.
  *
  * I-22: a checkpoint of another cluster or topic is never loaded, and whoever refuses one deletes nothing.
  *
@@ -26,6 +27,8 @@ interface Restore {
   readonly checkpoints: readonly KnownCheckpoint[];
   /** What was chosen. */
   chosen: StepDetail | undefined;
+  /** Whether the checkpoint that was chosen last has been loaded. */
+  isLoaded: boolean;
   /** Whether the task said that an option lets it begin anew. */
   isAllowed: boolean;
 }
@@ -79,7 +82,7 @@ export class Restores implements Checker {
         return;
       case "restore:candidate-chosen":
         if (detail.candidate !== undefined) this.#chosen(process, detail);
-        else this.#loads.set(`${lifeKey(process)} ${detail.name}`, this.#view.nowMs);
+        else this.#loading(process, detail.name as string);
         return;
       case "restore:checkpoint-loaded":
         return this.#loaded(process, detail.name as string);
@@ -122,6 +125,7 @@ export class Restores implements Checker {
       logStart: findLog(this.#view.broker.cluster.state, topic, partition)?.logStart ?? 0,
       checkpoints,
       chosen: undefined,
+      isLoaded: false,
       isAllowed: false,
     });
   }
@@ -130,6 +134,7 @@ export class Restores implements Checker {
     const restore = this.#restores.get(taskKey(process, detail));
     if (restore === undefined) return;
     restore.chosen = detail;
+    restore.isLoaded = false;
     const { candidate, isLineageNew, lineage } = detail;
     const from = Number(detail.from);
     const { committed, logStart, topic, partition } = restore;
@@ -179,7 +184,21 @@ export class Restores implements Checker {
     return best;
   }
 
+  #loading(process: SimProcess, name: string): void {
+    this.#loads.set(`${lifeKey(process)} ${name}`, this.#view.nowMs);
+    const misread = this.#misread.get(`process-${process.number} ${name}`);
+    if (misread === undefined) return;
+    this.#view.violate(
+      "I-17",
+      `${describeProcess(process)} goes by the manifest '${name}' though ${misread} had changed what it read of it: ` +
+        `expected it to be refused`,
+    );
+  }
+
   #loaded(process: SimProcess, name: string): void {
+    const task = this.#book.parse(name)?.names.task;
+    const restore = task === undefined ? undefined : this.#restores.get(taskKey(process, { ...task }));
+    if (restore !== undefined) restore.isLoaded = true;
     const checkpoint = this.#book.checkpoint(name);
     const key = `${lifeKey(process)} ${name}`;
     const sinceMs = this.#loads.get(key) ?? this.#view.nowMs;
@@ -224,6 +243,15 @@ export class Restores implements Checker {
     const restore = this.#restores.get(key);
     this.#restores.delete(key);
     this.#refused.delete(`process-${process.number} ${detail.subscription}/${detail.partition}`);
+    if (restore?.chosen?.candidate === "checkpoint" && !restore.isLoaded) {
+      this.#view.violate(
+        "I-18",
+        `the task of ${restore.topic}:${restore.partition} in ${
+          describeProcess(process)
+        } goes live on a checkpoint at ` +
+          `${restore.chosen.from} that was not loaded: expected the next one that can be`,
+      );
+    }
     if (restore?.chosen?.candidate !== "empty" || restore.chosen.isLineageNew !== true) return;
     if (restore.committed !== undefined || restore.isAllowed) return;
     const left = restore.checkpoints.find((each) => this.#book.isIntact(each) && !this.#book.isSuspect(each));

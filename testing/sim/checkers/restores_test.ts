@@ -149,3 +149,33 @@ Deno.test("I-23: state that is left behind without a word is found", async () =>
   live(fresh);
   assertEquals(fresh.violations, []);
 });
+
+Deno.test("I-17: a manifest that was misread and gone by is found, one that was read again is not", async () => {
+  for (const isReadAgain of [true, false]) {
+    const run = played();
+    const { name } = await writeCheckpoint(run);
+    const blobs = run.blobs.handle({ who: "process-0" });
+    run.blobs.arm({ kind: "S6", atMs: 0, process: 0, durationMs: 0, draw: 0 });
+    await blobs.get(name);
+    if (isReadAgain) await blobs.get(name);
+    run.step(0, "restore:candidate-chosen", { name, bytes: 1, rows: 1 });
+    assertEquals(run.violations.length, isReadAgain ? 0 : 1);
+    if (!isReadAgain) {
+      assertStringIncludes(run.violations[0]!, `I-17 process 0.1 goes by the manifest '${name}' though S6`);
+    }
+  }
+});
+
+Deno.test("I-18: a task that goes live on a checkpoint which it could not load is found", async () => {
+  for (const isLoaded of [true, false]) {
+    const run = played();
+    run.commit({ offset: 8, metadata: metadata(3) });
+    const { name } = await writeCheckpoint(run, { sequence: 2, offset: 6 });
+    restore(run, { candidate: "checkpoint", from: 6 });
+    run.step(0, "restore:candidate-chosen", { name, bytes: 1, rows: 1 });
+    if (isLoaded) run.step(0, "restore:checkpoint-loaded", { name, bytes: 1, rows: 1 });
+    live(run);
+    assertEquals(run.violations.length, isLoaded ? 0 : 1);
+    if (!isLoaded) assertStringIncludes(run.violations[0]!, "goes live on a checkpoint at 6 that was not loaded");
+  }
+});

@@ -1,14 +1,19 @@
 /**
- * I-19: retention never deletes what a kept manifest references; as many intact checkpoints as are wanted remain; a
- * manifest goes before its files.
+ * I-19: retention never deletes what a kept manifest references; as many intact checkpoints as are wanted remain, where
+ * one whose files a listing shows to be gone or short is none of them; a manifest goes before its files.
  *
  * I-20: torn uploads are collected within two rounds of retention.
  */
-import { type CheckpointKey, compareCheckpointKeys } from "../../../lib/core/checkpoint_names.ts";
+import {
+  type CheckpointKey,
+  CheckpointNames,
+  type CheckpointTask,
+  compareCheckpointKeys,
+} from "../../../lib/core/checkpoint_names.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, FiredFault, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { BlobEvent } from "../stores/sim_blob_store.ts";
-import type { CheckpointBook, ParsedName } from "./checkpoint_book.ts";
+import type { CheckpointBook, KnownCheckpoint, ParsedName } from "./checkpoint_book.ts";
 import { isProcess } from "./checkpoint_objects.ts";
 import { lifeKey } from "./seam_handles.ts";
 
@@ -35,6 +40,8 @@ export class RetentionRules implements Checker {
   readonly #book: CheckpointBook;
   readonly #orphans = new Map<string, Map<string, Orphan>>();
   readonly #rounds = new Map<string, Round>();
+  /** Checkpoints that a listing shows to be broken, as it was when a process began its last round for a task. */
+  readonly #broken = new Map<string, ReadonlySet<KnownCheckpoint>>();
 
   /**
    * @param view The run.
@@ -54,6 +61,7 @@ export class RetentionRules implements Checker {
     // The round before has ended when the next checkpoint of the task begins.
     this.#finish(key);
     if (label !== "retention:begin") return;
+    this.#look(process, detail);
     const prefix = this.#prefixOf(detail);
     if (prefix !== undefined) this.#rounds.set(key, { prefix, ownerToken: ownerToken as number, isGood: true });
   }
@@ -76,6 +84,19 @@ export class RetentionRules implements Checker {
     if (what !== "crashed" && what !== "failed" && what !== "closed") return;
     const life = `${lifeKey(process)} `;
     for (const key of this.#rounds.keys()) if (key.startsWith(life)) this.#rounds.delete(key);
+  }
+
+  /** What anybody sees who lists the objects of a task now. */
+  #look(process: SimProcess, { application, subscription, partition }: StepDetail): void {
+    const { prefix } = new CheckpointNames({ application, subscription, partition } as CheckpointTask);
+    const { blobs } = this.#view;
+    const broken = new Set<KnownCheckpoint>();
+    for (const known of this.#book.checkpointsOf(prefix)) {
+      const isListed = blobs.peek(known.name) !== undefined &&
+        known.manifest.segments.every(({ name, bytes }) => blobs.peek(name)?.length === bytes);
+      if (!isListed) broken.add(known);
+    }
+    this.#broken.set(`process-${process.number} ${prefix}`, broken);
   }
 
   #prefixOf(detail: StepDetail): string | undefined {
@@ -159,13 +180,14 @@ export class RetentionRules implements Checker {
     const gone = this.#book.checkpoint(name);
     if (gone === undefined || !gone.manifest.segments.every((segment) => this.#view.blobs.intact(segment.name))) return;
     const { retainedCheckpoints } = this.#view.options;
+    const broken = this.#broken.get(`${who} ${prefix}`);
     let newer = 0, damaged = 0;
     for (const other of this.#book.checkpointsOf(prefix)) {
       if (other === gone) continue;
-      if (!this.#book.isIntact(other)) damaged += this.#book.isSuspect(other) ? 1 : 0;
+      if (!this.#book.isIntact(other)) damaged += this.#book.isSuspect(other) && broken?.has(other) !== true ? 1 : 0;
       else if (!isOlder(other.manifest, gone.manifest)) newer++;
     }
-    // What was damaged after it had been read counts as kept: nobody looks at it twice.
+    // What was damaged after it had been read counts as kept, unless the listing shows it: nobody looks at it twice.
     if (newer + damaged >= retainedCheckpoints) return;
     this.#view.violate(
       "I-19",

@@ -93,3 +93,18 @@ Deno.test("I-20: a file whose manifest came is no torn upload", async () => {
   for (let time = 0; time < 6; time++) round(run);
   assertEquals(run.violations, []);
 });
+
+Deno.test("I-19: a checkpoint whose file a listing shows to be gone does not count among those that remain", async () => {
+  for (const isLostBefore of [true, false]) {
+    const run = played();
+    const oldest = await writeCheckpoint(run);
+    const broken = await writeCheckpoint(run, { sequence: 2 });
+    await writeCheckpoint(run, { sequence: 3 });
+    if (isLostBefore) await loseObject(run, broken.file);
+    round(run);
+    if (!isLostBefore) await loseObject(run, broken.file);
+    await remove(run, oldest.name);
+    assertEquals(run.violations.length, isLostBefore ? 1 : 0);
+    if (isLostBefore) assertStringIncludes(run.violations[0]!, "found 1 and 0 damaged ones");
+  }
+});

@@ -6,18 +6,22 @@ import type { Place, Strike } from "./strike.ts";
 
 /** From the stop of all processes to the operator's action, and from there to their start. */
 const DOWN_MS = 700;
+/** Processes are started one after the other, each after so long: the first one has done some work by then. */
+const TURN_MS = 2_500;
 /** An operator whose request to the object store fails tries again after this. */
 const AGAIN_MS = 500;
 
 /**
- * Stops all processes, does something while the groups have no members, and starts the processes again.
+ * Stops all processes, does something while the groups have no members, and starts the processes again, in turn.
  *
  * @param world The world.
  * @param action What is done; nobody is up meanwhile.
  */
 export function whileDown(world: FaultWorld, action: () => void): void {
   const stopAll = (restartAfterMs: number): void => {
-    for (const { number } of world.processes) world.crash(number, { restartAfterMs, node: "same" });
+    for (const { number } of world.processes) {
+      world.crash(number, { restartAfterMs: restartAfterMs + number * TURN_MS, node: "same" });
+    }
   };
   stopAll(3 * DOWN_MS);
   world.after(DOWN_MS, () => {

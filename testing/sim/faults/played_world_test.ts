@@ -29,6 +29,7 @@ export class PlayedWorld extends PlayedRun implements FaultWorld {
   readonly faultRandom: SeededRandom = new SeededRandom(5);
   readonly groupIds: readonly string[] = [GROUP];
   readonly inputTopics: readonly string[] = [TOPIC];
+  readonly beforeColdRestart: (() => void)[] = [];
   /** What was asked, oldest first. */
   readonly asked: Asked[] = [];
   #hooks: Hook[] = [];

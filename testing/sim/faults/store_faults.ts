@@ -1,7 +1,19 @@
+import { damageNewestCheckpoints } from "./damaged_checkpoints.ts";
 import type { Injector, Injectors } from "./strike.ts";
 
 /** The store strikes by itself, at the first fitting call; it tells the world when it has. */
 const armBlobs: Injector = ({ world, fault }) => world.blobs.arm(fault);
+
+/**
+ * What lies still goes bad, and nobody notices before it is needed: the newest checkpoints are damaged and all machines
+ * are lost, now or at the end of the run. Sometimes, or when there is nothing to fall back to, any object is struck.
+ */
+const damageAndNeed: Injector = (strike) => {
+  const { world, fault } = strike;
+  world.beforeColdRestart.push(() => damageNewestCheckpoints(strike));
+  if (strike.draw("aim", 3) === 0 || !damageNewestCheckpoints(strike)) return armBlobs(strike);
+  for (const { number } of world.processes) world.crash(number, { restartAfterMs: fault.durationMs, node: "new" });
+};
 
 /** The disk of the machine on which the process is now. */
 const armDisk: Injector = ({ world, fault }) =>
@@ -27,14 +39,14 @@ export const BLOB_FAULTS: Injectors<
   S3: armBlobs,
   S4: armBlobs,
   S5: armBlobs,
-  S6: armBlobs,
+  S6: damageAndNeed,
   S7: armBlobs,
   S8: armBlobs,
   S9: armBlobs,
   S10: armBlobs,
   S11: armBlobs,
   S12: armBlobs,
-  S13: armBlobs,
+  S13: damageAndNeed,
   S14: armBlobs,
   S15: armBlobs,
   S16: armBlobs,

@@ -113,6 +113,19 @@ export class SimBlobStore implements BlobStore {
     else this.#faults.arm(fault);
   }
 
+  /**
+   * Damages one object at once, whoever calls.
+   *
+   * @param fault Of kind S6, which flips a bit at rest, or S13, which loses the object.
+   * @param name Full name of an object that is there.
+   * @param bit Which bit.
+   */
+  damageNow(fault: PlannedFault, name: string, bit: number): void {
+    const isFlipped = fault.kind === "S6";
+    this.#note(fault, "none", { name, what: isFlipped ? `bit ${bit} of ${name} is flipped` : `${name} is gone` });
+    this.#damage(fault, name, isFlipped ? flipBit(this.#objects.get(name)!, bit) : undefined);
+  }
+
   /** Ends all faults, also those that last. What is damaged stays damaged. */
   heal(): void {
     this.#faults.clear();

@@ -213,6 +213,21 @@ Deno.test("SimBlobStore S13 takes an object away, and an error about it is to be
   }
 });
 
+Deno.test("SimBlobStore.damageNow() strikes the object that is named, for good, and tells of it", async () => {
+  for (const kind of ["S6", "S13"] as const) {
+    const blobs = new SimBlobStore(new SleepyClock());
+    const told: string[] = [];
+    blobs.onFired(({ kind, name }) => told.push(`${kind} ${name}`));
+    await blobs.create("a", text("abc"));
+    await blobs.create("b", text("abc"));
+    blobs.damageNow(fault(kind), "b", 8);
+    assertEquals(await blobs.get("b"), kind === "S6" ? text("acc") : undefined);
+    assertEquals(await blobs.get("a"), text("abc"));
+    assertEquals([blobs.intact("a"), blobs.intact("b"), blobs.hasLied("b")], [true, false, true]);
+    assertEquals(told, [`${kind} b`]);
+  }
+});
+
 Deno.test("SimBlobStore S14 makes a call slow, before or after its effect", async () => {
   for (const draw of [0, 1]) {
     const { blobs, clock } = await armed(fault("S14", { draw, durationMs: 7_000 }));
