@@ -9,6 +9,8 @@ export interface KafkaConnection {
   readonly isOpen: boolean;
   /** What the broker speaks; empty before {@linkcode KafkaConnection.open}. */
   readonly versions: ApiVersions;
+  /** Levels of the features that its cluster has finalized; empty before {@linkcode KafkaConnection.open}. */
+  readonly features: Readonly<Record<string, number>>;
   /**
    * Connects, learns what the broker speaks, and authenticates.
    *

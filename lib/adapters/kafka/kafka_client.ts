@@ -6,7 +6,9 @@ import type { KafkaConnection, MakeConnection } from "./connection.ts";
 import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
 import type { Call } from "./protocol/call.ts";
 import {
+  type ApiVersions,
   type ClusterMetadata,
+  type CoordinatorKind,
   findCoordinatorCall,
   metadataCall,
   type NodeAddress,
@@ -22,6 +24,43 @@ export interface Channel {
   readonly name: string;
   /** Names it in the broker's logs. */
   readonly clientId: string;
+}
+
+/** How a call is sent. */
+export interface Sending {
+  /** Whose connection is used. */
+  readonly channel: Channel;
+  /** How long to wait for the reply, if longer than usual, in milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** How a call is sent to a coordinator. */
+export interface CoordinatorSending extends Sending {
+  /** What it coordinates. @default {"group"} */
+  readonly kind?: CoordinatorKind;
+}
+
+/** Makes a call for what a broker speaks: see {@linkcode bestVersion}. */
+export type CallFor<T> = (broker: Pick<KafkaConnection, "versions" | "features">) => Call<T>;
+
+/**
+ * The highest version of a call that both sides speak.
+ *
+ * @param versions What the broker speaks.
+ * @param apiKey Number of the API.
+ * @param ours Lowest and highest version that can be written here.
+ * @returns Our lowest version when there is none in common: sending it tells what is wrong.
+ */
+export function bestVersion(
+  versions: ApiVersions,
+  apiKey: number,
+  ours: { readonly minVersion: number; readonly maxVersion: number },
+): number {
+  const range = versions[apiKey];
+  if (range === undefined || range.maxVersion < ours.minVersion || range.minVersion > ours.maxVersion) {
+    return ours.minVersion;
+  }
+  return Math.min(range.maxVersion, ours.maxVersion);
 }
 
 const SEED = -1;
@@ -156,45 +195,65 @@ export class KafkaClient {
   }
 
   /**
-   * Sends a call to the coordinator of a group.
+   * Sends a call to the coordinator of a group, or of the transactions of a transactional id.
    *
-   * @param groupId The group.
-   * @param call What to send.
-   * @param more Channel, and a longer time limit.
+   * @param id The group, or the transactional id.
+   * @param call What to send; a function makes it for the versions that this coordinator speaks.
+   * @param more Channel, a longer time limit, and which kind of coordinator: a group's when not told.
+   * @throws {BrokerUnavailableError} with outcome `unknown` when the call may have been sent.
    */
-  async sendToCoordinator<T>(
-    groupId: string,
-    call: Call<T>,
-    more: { readonly channel: Channel; readonly timeoutMs?: number },
-  ): Promise<T> {
-    const node = this.#coordinators.get(groupId) ?? await this.#findCoordinator(groupId);
+  async sendToCoordinator<T>(id: string, call: Call<T> | CallFor<T>, more: CoordinatorSending): Promise<T> {
+    const nodeId = await this.coordinatorOf(id, more.kind);
     try {
-      return await this.send(node.nodeId, call, more);
+      return await this.send(nodeId, call, more);
     } catch (error) {
-      if (error instanceof BrokerUnavailableError) this.forgetCoordinator(groupId);
+      if (error instanceof BrokerUnavailableError) this.forgetCoordinator(id, more.kind);
       throw error;
     }
   }
 
-  /** Forgets who coordinates a group. */
-  forgetCoordinator(groupId: string): void {
-    this.#coordinators.delete(groupId);
+  /** The broker that coordinates a group, or the transactions of a transactional id. */
+  async coordinatorOf(id: string, kind: CoordinatorKind = "group"): Promise<number> {
+    return (this.#coordinators.get(`${kind} ${id}`) ?? await this.#findCoordinator(id, kind)).nodeId;
+  }
+
+  /** Forgets who coordinates. */
+  forgetCoordinator(id: string, kind: CoordinatorKind = "group"): void {
+    this.#coordinators.delete(`${kind} ${id}`);
+  }
+
+  /**
+   * What a broker speaks: lowest and highest version by API number.
+   *
+   * @param nodeId Number of the broker.
+   * @param channel Whose connection is asked; it is opened when it is not.
+   */
+  async versionsOf(nodeId: number, channel: Channel = this.#main): Promise<ApiVersions> {
+    return (await this.#connection(nodeId, channel)).versions;
+  }
+
+  /**
+   * Levels of the features that the cluster has finalized, as a broker knows them: `transaction.version` 2 stands for
+   * transactions whose epoch is bumped by each end, `group.version` 1 for the consumer group protocol. A broker may speak
+   * versions of calls that its cluster has not finalized yet.
+   *
+   * @param nodeId Number of the broker.
+   * @param channel Whose connection is asked; it is opened when it is not.
+   */
+  async featuresOf(nodeId: number, channel: Channel = this.#main): Promise<Readonly<Record<string, number>>> {
+    return (await this.#connection(nodeId, channel)).features;
   }
 
   /**
    * Sends a call to a broker.
    *
    * @param nodeId Number of the broker.
-   * @param call What to send.
+   * @param call What to send; a function makes it for the versions that this broker speaks.
    * @param more Channel, and a longer time limit.
    */
-  async send<T>(
-    nodeId: number,
-    call: Call<T>,
-    more: { readonly channel: Channel; readonly timeoutMs?: number },
-  ): Promise<T> {
+  async send<T>(nodeId: number, call: Call<T> | CallFor<T>, more: Sending): Promise<T> {
     const connection = await this.#connection(nodeId, more.channel);
-    return await connection.send(call, more.timeoutMs);
+    return await connection.send(typeof call === "function" ? call(connection) : call, more.timeoutMs);
   }
 
   /** Closes the connections of a channel at once. */
@@ -221,24 +280,27 @@ export class KafkaClient {
     return this.environment.clock.sleep(ms, signal);
   }
 
-  /** A cluster whose first group this is makes its coordinators now. */
-  async #findCoordinator(groupId: string): Promise<NodeAddress> {
+  /** A cluster whose first group or transaction this is makes its coordinators now. */
+  async #findCoordinator(id: string, kind: CoordinatorKind): Promise<NodeAddress> {
     for (let attempt = 1;; attempt++) {
-      const { errorCode, node } = await this.sendAnywhere(findCoordinatorCall(groupId));
+      const { errorCode, message, node } = await this.sendAnywhere(findCoordinatorCall(id, kind));
       if (errorCode === 0) {
-        this.#coordinators.set(groupId, node);
+        this.#coordinators.set(`${kind} ${id}`, node);
         this.#nodes.set(node.nodeId, node);
         return node;
       }
       if (!isStaleCoordinator(errorCode) || attempt === ATTEMPTS) {
-        throw codeError(`find the coordinator of group '${groupId}'`, errorCode, { context: { groupId } });
+        const [tried, context] = kind === "group"
+          ? [`find the coordinator of group '${id}'`, { groupId: id }]
+          : [`find the coordinator of transactional id '${id}'`, { transactionalId: id }];
+        throw codeError(tried, errorCode, { message, context });
       }
       await this.sleep(RETRY_MS);
     }
   }
 
   /** Asks any broker: those that are known, then the addresses that were given. */
-  async sendAnywhere<T>(call: Call<T>, channel: Channel = this.#main): Promise<T> {
+  async sendAnywhere<T>(call: Call<T> | CallFor<T>, channel: Channel = this.#main): Promise<T> {
     let failure: unknown;
     for (const nodeId of [...this.#nodes.keys(), ...this.options.brokers.keys().map((index) => SEED - index)]) {
       try {

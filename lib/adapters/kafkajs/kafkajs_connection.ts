@@ -24,6 +24,8 @@ export interface KafkajsConnectionOptions {
 export class KafkajsConnection implements KafkaConnection {
   /** `host:port`. */
   readonly address: string;
+  /** Asked in the oldest form, the broker tells none. */
+  readonly features: Readonly<Record<string, number>> = {};
   readonly #connection: BoundConnection;
   #versions: ApiVersions = {};
   #isDestroyed = false;
@@ -71,7 +73,7 @@ export class KafkajsConnection implements KafkaConnection {
   async open(): Promise<void> {
     try {
       await this.#connection.connect();
-      this.#versions = await this.#exchange(API_VERSIONS_CALL, 0);
+      this.#versions = (await this.#exchange(API_VERSIONS_CALL, 0)).versions;
       this.#connection.setVersions(this.#versions);
       this.#connection.setSupportAuthenticationProtocol(true);
       await this.#connection.authenticate();

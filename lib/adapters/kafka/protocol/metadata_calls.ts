@@ -1,3 +1,4 @@
+import { VERSION } from "../../../base/version.ts";
 import type { ByteReader } from "./byte_reader.ts";
 import type { Call } from "./call.ts";
 
@@ -86,18 +87,79 @@ function readTopic(r: ByteReader): TopicMetadata {
 /** Lowest and highest version of each API that a broker speaks, by API number. */
 export type ApiVersions = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
 
-/** Which versions a broker speaks. */
-export const API_VERSIONS_CALL: Call<ApiVersions> = {
-  apiKey: 18,
+/** What a broker tells about itself when a connection begins. */
+export interface BrokerVersions {
+  /** Error code; 35 when it does not speak the version that was asked with. */
+  readonly errorCode: number;
+  /** What it speaks. */
+  readonly versions: ApiVersions;
+  /** Levels of the features that the whole cluster has finalized: `transaction.version`, `group.version` ... */
+  readonly features: Readonly<Record<string, number>>;
+}
+
+/** Number of the API that tells versions; its reply has no tagged fields in the header, whatever its version. */
+export const API_VERSIONS = 18;
+
+/** Which versions a broker speaks, as every broker can be asked. */
+export const API_VERSIONS_CALL: Call<BrokerVersions> = {
+  apiKey: API_VERSIONS,
   version: 0,
   name: "ApiVersions",
   write: () => {},
+  read: readOldVersions,
+};
+
+function readOldVersions(r: ByteReader): BrokerVersions {
+  const errorCode = r.int16();
+  const entries = r.array(() => [r.int16(), { minVersion: r.int16(), maxVersion: r.int16() }] as const);
+  return { errorCode, versions: Object.fromEntries(entries), features: {} };
+}
+
+/** Tag of the finalized features in a reply. */
+const FINALIZED_FEATURES = 2;
+
+/**
+ * Which versions a broker speaks and which features its cluster has, and names this client's software in the broker's
+ * metrics. A broker that does not know this version of the call answers with code 35 in the form of the first version.
+ */
+export const API_VERSIONS_3_CALL: Call<BrokerVersions> = {
+  apiKey: API_VERSIONS,
+  version: 3,
+  name: "ApiVersions",
+  isFlexible: true,
+  write: (w) => void w.compactString("turbine").compactString(VERSION).noTags(),
   read: (r) => {
-    r.int16();
-    const entries = r.array(() => [r.int16(), { minVersion: r.int16(), maxVersion: r.int16() }] as const);
-    return Object.fromEntries(entries);
+    if (r.int16() !== 0) {
+      r.at -= 2;
+      return readOldVersions(r);
+    }
+    const entries = r.compactArray(() => {
+      const entry = [r.int16(), { minVersion: r.int16(), maxVersion: r.int16() }] as const;
+      r.tags();
+      return entry;
+    });
+    r.int32();
+    return { errorCode: 0, versions: Object.fromEntries(entries), features: readFeatures(r) };
   },
 };
+
+function readFeatures(r: ByteReader): Record<string, number> {
+  const features: Record<string, number> = {};
+  for (let left = r.unsignedVarint(); left > 0; left--) {
+    const tag = r.unsignedVarint();
+    const end = r.unsignedVarint() + r.at;
+    if (tag === FINALIZED_FEATURES) {
+      r.compactArray(() => {
+        const name = r.compactString() ?? "";
+        features[name] = r.int16();
+        r.int16();
+        r.tags();
+      });
+    }
+    r.raw(end - r.at);
+  }
+  return features;
+}
 
 /** What became of one topic that was to be created. */
 export interface CreatedTopic {
@@ -129,20 +191,26 @@ export function createTopicsCall(
   };
 }
 
-/** The broker that coordinates a group. */
+/** What a coordinator takes care of, as the protocol numbers it. */
+export const COORDINATOR = { group: 0, transaction: 1 } as const;
+
+/** Kinds of coordinators. */
+export type CoordinatorKind = keyof typeof COORDINATOR;
+
+/** The broker that coordinates a group, or the transactions of a transactional id. */
 export function findCoordinatorCall(
-  groupId: string,
-): Call<{ readonly errorCode: number; readonly node: NodeAddress }> {
+  id: string,
+  kind: CoordinatorKind = "group",
+): Call<{ readonly errorCode: number; readonly message: string | null; readonly node: NodeAddress }> {
   return {
     apiKey: 10,
     version: 2,
     name: "FindCoordinator",
-    write: (w) => void w.string(groupId).int8(0),
+    write: (w) => void w.string(id).int8(COORDINATOR[kind]),
     read: (r) => {
       r.int32();
-      const errorCode = r.int16();
-      r.nullableString();
-      return { errorCode, node: { nodeId: r.int32(), host: r.string(), port: r.int32() } };
+      const [errorCode, message] = [r.int16(), r.nullableString()];
+      return { errorCode, message, node: { nodeId: r.int32(), host: r.string(), port: r.int32() } };
     },
   };
 }
