@@ -206,6 +206,27 @@ for (const guarantee of GUARANTEES) {
     });
   }
 
+  Deno.test(`${guarantee}: an unclean election in the range of a silent replay is found where output would begin`, async () => {
+    const run = await TallyRun.start(tallyApp(guarantee, { app: { checkpointIntervalMs: 3_600_000 } }));
+    const { driver } = run;
+    run.feed(40);
+    await run.check();
+    driver.crash();
+    const { offset } = driver.broker.committedOffsets(GROUP)[0]!;
+    driver.broker.truncate({ topic: "events", partition: 0 }, 20);
+    const rows = Array.from({ length: offset }, (_, i) => JSON.stringify({ id: 500 + i, key: "k1" }));
+    driver.broker.put("events", rows, 0);
+    const error = await assertRejects(
+      () => driver.restart(0, { node: "new" }).then(() => driver.advanceClock(2_000)),
+      Error,
+    );
+    assert(driver.trace.some(({ label }) => label === "restore:silent-replay-done"));
+    assertEquals(error.name, "OffsetOutOfRangeError");
+    assertStringIncludes(error.message, "the log was truncated there");
+    assertEquals(driver.read(tallies).filter(({ id }) => id >= 500), []);
+    await run.close();
+  });
+
   Deno.test(`${guarantee}: retention that passes a running task is an error that names the group`, async () => {
     const run = await TallyRun.start(tallyApp(guarantee));
     const { driver } = run;

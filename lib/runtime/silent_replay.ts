@@ -1,6 +1,7 @@
 import { invariant } from "../base/assert.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
 import type { TaskTime } from "../core/task_time.ts";
+import type { Observer } from "../seams/observer.ts";
 import type { BatchProcessor } from "./batch_processor.ts";
 import { CommitOutputs } from "./commit_outputs.ts";
 import type { RecoveredTask } from "./recover_task.ts";
@@ -16,6 +17,10 @@ export interface SilentReplayParts {
   readonly time: TaskTime;
   /** Fetched records. */
   readonly input: TaskInput;
+  /** Names the task, for steps. */
+  readonly place: { readonly subscription: string; readonly partition: number };
+  /** Told of begin and end. */
+  readonly observer: Observer;
 }
 
 /**
@@ -25,6 +30,7 @@ export interface SilentReplayParts {
 export class SilentReplay {
   readonly #parts: SilentReplayParts;
   #reached: CommitPoint;
+  #isRefetchDue = false;
 
   /** @param parts Of the task. */
   constructor(parts: SilentReplayParts) {
@@ -49,6 +55,9 @@ export class SilentReplay {
 
   /** Takes the decisions at the restored position. */
   async begin(): Promise<void> {
+    const { recovered: { restored, live }, observer, place } = this.#parts;
+    const { offset: from } = restored;
+    if (from < live.offset) observer.step("restore:silent-replay-begin", { ...place, from, rows: live.offset - from });
     await this.#decide();
   }
 
@@ -64,6 +73,28 @@ export class SilentReplay {
     const input = this.#parts.input.next({ ...bounds, stopAt });
     if (input !== undefined) await this.#process(input);
     await this.#decide();
+  }
+
+  /**
+   * Output begins here. What was fetched past this point is dropped: the log may have been truncated in the range that was
+   * replayed, and a broker is asked about that where a fetch begins, with the leader epoch that was committed.
+   */
+  end(): void {
+    const { recovered: { restored, live }, observer, place, input } = this.#parts;
+    if (restored.offset >= live.offset) return;
+    const range = { partition: place.partition, from: restored.offset, to: live.offset };
+    observer.step("restore:silent-replay-done", { ...place, rows: live.offset - restored.offset });
+    observer.log("info", "Silent replay is done", { subscription: place.subscription, ...range });
+    if (live.leaderEpoch < 0) return;
+    input.clear(live.offset);
+    this.#isRefetchDue = true;
+  }
+
+  /** Whether the next fetch is to begin where output does; asked once. */
+  takeRefetch(): boolean {
+    const isDue = this.#isRefetchDue;
+    this.#isRefetchDue = false;
+    return isDue;
   }
 
   async #process(input: InputBatch): Promise<void> {

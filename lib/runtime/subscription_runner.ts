@@ -193,6 +193,9 @@ export class SubscriptionRunner {
     const { failure } = this.#commits;
     if (failure !== undefined && this.#tasks.size > 0) await this.#startOver(failure);
     const { batchRows, batchBytes } = this.#spec.settings;
+    for (const task of this.#tasks) {
+      if (task.takeRefetch()) this.#member.seek(task.source, task.position, task.positionEpoch);
+    }
     const slabs = await this.#member.poll({
       maxRecords: batchRows * 2,
       maxBytes: batchBytes * 2,

@@ -94,6 +94,8 @@ export class Task {
       processor: this.#processor,
       time: this.#time,
       input: this.#input,
+      place: { subscription: spec.name, partition: source.partition },
+      observer,
     });
   }
 
@@ -107,12 +109,7 @@ export class Task {
     observer.step("task:assigned", { subscription: spec.name, partition: options.source.partition });
     const recovered = await recoverTask(spec, options);
     const task = new Task(spec, options, recovered);
-    if (recovered.restored.offset < recovered.live.offset) {
-      task.#life.to("replaying");
-      const { offset: from } = recovered.restored;
-      const rows = recovered.live.offset - from;
-      task.#step("restore:silent-replay-begin", { from, rows });
-    }
+    if (recovered.restored.offset < recovered.live.offset) task.#life.to("replaying");
     try {
       await task.#replay.begin();
       task.#goLiveWhenThere();
@@ -136,6 +133,11 @@ export class Task {
   /** Leader epoch under which the record before {@linkcode Task.position} was read; -1 when it is not known. */
   get positionEpoch(): number {
     return this.#isReplaying ? this.#replay.positionEpoch : this.#commits.head.leaderEpoch;
+  }
+
+  /** Whether the next fetch is to begin at {@linkcode Task.position}, as output does after a replay; asked once. */
+  takeRefetch(): boolean {
+    return this.#replay.takeRefetch();
   }
 
   /** Rows that are fetched and not processed. */
@@ -372,13 +374,9 @@ export class Task {
 
   #goLiveWhenThere(): void {
     if (!this.#replay.isDone) return;
-    const { live, restored } = this.#recovered;
-    const { observer, clock } = this.#parts.environment;
-    if (restored.offset < live.offset) {
-      this.#step("restore:silent-replay-done", { rows: live.offset - restored.offset });
-      const range = { partition: this.partition, from: restored.offset, to: live.offset };
-      observer.log("info", "Silent replay is done", { subscription: this.#spec.name, ...range });
-    }
+    const { live } = this.#recovered;
+    const { clock } = this.#parts.environment;
+    this.#replay.end();
     this.#life.to("running");
     if (live.taskTimeMs !== null) this.#time.jump(live.taskTimeMs);
     const { lineage, witness } = this.#recovered;
