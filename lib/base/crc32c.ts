@@ -1,5 +1,8 @@
-/** Slicing by eight: table k maps a byte that stands k bytes before the end of an eight-byte block. */
-const TABLES = makeTables();
+/**
+ * Slicing by sixteen: entry `256 * k + byte` is what a byte adds that stands k bytes before the end of a sixteen-byte block.
+ * One flat table, as sixteen of them cost twice the time: each would be looked up and checked by itself.
+ */
+const TABLE = makeTable();
 
 /**
  * CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, initial value and final xor 0xffffffff), as iSCSI, ext4 and Kafka
@@ -10,43 +13,33 @@ const TABLES = makeTables();
  * @returns The checksum as an integer in [0, 2^32).
  */
 export function crc32c(bytes: Uint8Array, previous = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES;
+  const table = TABLE;
   const length = bytes.length;
-  const blocksEnd = length - (length & 7);
+  const blocksEnd = length - (length & 15);
   let crc = ~previous;
   let at = 0;
-  for (; at < blocksEnd; at += 8) {
-    crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    crc = t7[crc & 255]! ^ t6[(crc >>> 8) & 255]! ^ t5[(crc >>> 16) & 255]! ^ t4[crc >>> 24]! ^
-      t3[bytes[at + 4]!]! ^ t2[bytes[at + 5]!]! ^ t1[bytes[at + 6]!]! ^ t0[bytes[at + 7]!]!;
+  for (; at < blocksEnd; at += 16) {
+    crc = table[3840 + ((crc ^ bytes[at]!) & 255)]! ^ table[3584 + (((crc >>> 8) ^ bytes[at + 1]!) & 255)]! ^
+      table[3328 + (((crc >>> 16) ^ bytes[at + 2]!) & 255)]! ^ table[3072 + ((crc >>> 24) ^ bytes[at + 3]!)]! ^
+      table[2816 + bytes[at + 4]!]! ^ table[2560 + bytes[at + 5]!]! ^ table[2304 + bytes[at + 6]!]! ^
+      table[2048 + bytes[at + 7]!]! ^ table[1792 + bytes[at + 8]!]! ^ table[1536 + bytes[at + 9]!]! ^
+      table[1280 + bytes[at + 10]!]! ^ table[1024 + bytes[at + 11]!]! ^ table[768 + bytes[at + 12]!]! ^
+      table[512 + bytes[at + 13]!]! ^ table[256 + bytes[at + 14]!]! ^ table[bytes[at + 15]!]!;
   }
-  for (; at < length; at++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at]!) & 255]!;
+  for (; at < length; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!;
   return ~crc >>> 0;
 }
 
-type Tables = readonly [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-];
-
-function makeTables(): Tables {
-  const tables = Array.from({ length: 8 }, () => new Int32Array(256));
+function makeTable(): Int32Array {
+  const table = new Int32Array(16 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
-    tables[0]![byte] = crc;
+    table[byte] = crc;
   }
-  for (let slice = 1; slice < 8; slice++) {
-    for (let byte = 0; byte < 256; byte++) {
-      const before = tables[slice - 1]![byte]!;
-      tables[slice]![byte] = (before >>> 8) ^ tables[0]![before & 255]!;
-    }
+  for (let entry = 256; entry < table.length; entry++) {
+    const before = table[entry - 256]!;
+    table[entry] = (before >>> 8) ^ table[before & 255]!;
   }
-  return tables as unknown as Tables;
+  return table;
 }
