@@ -30,8 +30,9 @@ export function damageNewestCheckpoints(strike: Strike): boolean {
       const most = whole.length - 1;
       for (const { name, manifest } of whole.slice(0, strike.draw("how many", 2) === 0 ? most : Math.min(1, most))) {
         const { segments } = manifest;
-        // Manifests and files in turn.
-        const file = (damaged + turn) % 2 === 0 ? strike.pick(`file of ${name}`, segments) : undefined;
+        // Bits of manifests and of files in turn; a checkpoint without its manifest is none, so mostly files are lost.
+        const isFile = fault.kind === "S6" ? (damaged + turn) % 2 === 0 : strike.draw(`what of ${name}`, 4) > 0;
+        const file = isFile ? strike.pick(`file of ${name}`, segments) : undefined;
         const object = file?.name ?? name;
         const draw = strike.draw(`bit of ${name}`, 0x7fff_ffff);
         world.blobs.damageNow(fault, object, file === undefined ? bitOfDigit(world.blobs.peek(name)!, draw) : draw);

@@ -7,7 +7,7 @@ import type { Place, Strike } from "./strike.ts";
 /** From the stop of all processes to the operator's action, and from there to their start. */
 const DOWN_MS = 700;
 /** Processes are started one after the other, each after so long: the first one has done some work by then. */
-const TURN_MS = 2_500;
+const TURN_MS = 5_000;
 /** An operator whose request to the object store fails tries again after this. */
 const AGAIN_MS = 500;
 
