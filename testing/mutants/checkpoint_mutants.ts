@@ -56,7 +56,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
     find: VERIFIED,
     replace: "    void verifyBytesMax;\n",
     breaks: ["I-15"],
-    needs: "a torn upload, or one that is acknowledged and lost",
+    needs: "an upload that is acknowledged and lost",
   },
   {
     name: "segment-checksum-is-not-verified",
@@ -115,7 +115,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       replace: "  if (greatest > input.ownerToken && input.retained < 1) {\n",
     }],
     breaks: ["I-21"],
-    needs: "a process that stands still during an upload, and a second one",
+    needs: "a process that stands still until a second one has claimed the task, and goes on with an upload",
   },
   {
     name: "retention-deletes-files-first",

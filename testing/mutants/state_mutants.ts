@@ -156,6 +156,6 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     find: "const oldest = result.oldestRetained ?? result.manifest.position;",
     replace: "const oldest = result.manifest.position;",
     breaks: ["I-18", "I-24"],
-    needs: "the newest checkpoint damaged and no local store",
+    needs: "two checkpoints of one owner",
   },
 ];
