@@ -3,13 +3,14 @@ import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { type KafkaOptions, resolveOptions } from "../../lib/adapters/kafka/kafka_options.ts";
 import { processEnvironment } from "../../lib/adapters/kafka/process_environment.ts";
 import type { Call } from "../../lib/adapters/kafka/protocol/call.ts";
-import { KafkajsConnection } from "../../lib/adapters/kafkajs/kafkajs_connection.ts";
+import { kafkaBroker } from "../../lib/adapters/kafka/kafka.ts";
+import { SocketConnection } from "../../lib/adapters/kafka/socket_connection.ts";
 import { kafkajsBroker } from "../../lib/adapters/kafkajs/kafkajs.ts";
 import { holdProcess } from "../../lib/adapters/system/hold_process.ts";
 import type { Environment } from "../../lib/seams/adapter.ts";
 
 /** Adapters of a real Kafka, by their scheme. */
-export const ADAPTERS = { kafkajs: kafkajsBroker } as const satisfies Record<
+export const ADAPTERS = { kafka: kafkaBroker, kafkajs: kafkajsBroker } as const satisfies Record<
   string,
   (options: KafkaOptions, environment: Environment) => KafkaBroker
 >;
@@ -45,7 +46,7 @@ export async function withClient<T>(address: string, use: (client: KafkaClient) 
   const client = new KafkaClient(options, {
     environment,
     makeConnection: (place, clientId) =>
-      new KafkajsConnection(place, clientId, { options: { ssl: false, sasl: undefined, ...options }, environment }),
+      new SocketConnection(place, clientId, { options: { ssl: false, sasl: undefined, ...options }, environment }),
   });
   try {
     return await use(client);

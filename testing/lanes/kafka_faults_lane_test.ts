@@ -91,7 +91,7 @@ function faultTestOf(kind: keyof typeof ADAPTERS, name: string, run: (scene: Sce
   });
 }
 
-if (ADDRESS === undefined) console.log("cannot: kafkajs under faults: TURBINE_TEST_KAFKA is not set to host:port");
+if (ADDRESS === undefined) console.log("cannot: Kafka adapters under faults: TURBINE_TEST_KAFKA is not set to host:port");
 
 for (const fate of ["reply-lost", "silent"] as const) {
   faultTest(

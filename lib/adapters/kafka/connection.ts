@@ -41,3 +41,26 @@ export type MakeConnection = (
   place: { readonly host: string; readonly port: number },
   clientId: string,
 ) => KafkaConnection;
+
+/** Makes a call for what a broker speaks: see {@linkcode bestVersion}. */
+export type CallFor<T> = (broker: Pick<KafkaConnection, "versions" | "features">) => Call<T>;
+
+/**
+ * The highest version of a call that both sides speak.
+ *
+ * @param versions What the broker speaks.
+ * @param apiKey Number of the API.
+ * @param ours Lowest and highest version that can be written here.
+ * @returns Our lowest version when there is none in common: sending it tells what is wrong.
+ */
+export function bestVersion(
+  versions: ApiVersions,
+  apiKey: number,
+  ours: { readonly minVersion: number; readonly maxVersion: number },
+): number {
+  const range = versions[apiKey];
+  if (range === undefined || range.maxVersion < ours.minVersion || range.minVersion > ours.maxVersion) {
+    return ours.minVersion;
+  }
+  return Math.min(range.maxVersion, ours.maxVersion);
+}

@@ -2,7 +2,7 @@ import { BrokerUnavailableError, UnknownTopicError } from "../../base/errors.ts"
 import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
-import type { KafkaConnection, MakeConnection } from "./connection.ts";
+import type { CallFor, KafkaConnection, MakeConnection } from "./connection.ts";
 import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
 import type { Call } from "./protocol/call.ts";
 import {
@@ -38,29 +38,6 @@ export interface Sending {
 export interface CoordinatorSending extends Sending {
   /** What it coordinates. @default {"group"} */
   readonly kind?: CoordinatorKind;
-}
-
-/** Makes a call for what a broker speaks: see {@linkcode bestVersion}. */
-export type CallFor<T> = (broker: Pick<KafkaConnection, "versions" | "features">) => Call<T>;
-
-/**
- * The highest version of a call that both sides speak.
- *
- * @param versions What the broker speaks.
- * @param apiKey Number of the API.
- * @param ours Lowest and highest version that can be written here.
- * @returns Our lowest version when there is none in common: sending it tells what is wrong.
- */
-export function bestVersion(
-  versions: ApiVersions,
-  apiKey: number,
-  ours: { readonly minVersion: number; readonly maxVersion: number },
-): number {
-  const range = versions[apiKey];
-  if (range === undefined || range.maxVersion < ours.minVersion || range.minVersion > ours.maxVersion) {
-    return ours.minVersion;
-  }
-  return Math.min(range.maxVersion, ours.maxVersion);
 }
 
 const SEED = -1;

@@ -1,8 +1,8 @@
 import { type Compression, COMPRESSIONS } from "./record_batch.ts";
 
-/** TLS as `node:tls` takes it; further options of `tls.connect` are handed on too. */
+/** TLS, with the names that `node:tls` has for its options. */
 export interface KafkaTls {
-  /** Certificates of the authorities to trust, PEM. @default {those of the system} */
+  /** Certificates of the authorities to trust, PEM. @default {those that the runtime trusts} */
   ca?: string | readonly string[];
   /** The client's own certificate, PEM. @default {undefined} */
   cert?: string;
@@ -30,8 +30,13 @@ export interface KafkaPasswordSasl {
 export interface KafkaOauthSasl {
   /** Always `oauthbearer`. */
   mechanism: "oauthbearer";
-  /** Gets a token, each time one is needed. */
-  oauthBearerProvider: () => Promise<{ value: string }>;
+  /**
+   * Gets a token, each time one is needed: for every connection, and again before a broker ends the session. `extensions`
+   * are sent with the token (RFC 7628) by the adapter `kafka`.
+   */
+  oauthBearerProvider: () => Promise<
+    { readonly value: string; readonly extensions?: Readonly<Record<string, string>> }
+  >;
 }
 
 /** How the client proves who it is. */
@@ -43,7 +48,7 @@ export interface KafkaOptions {
   brokers: readonly string[];
   /** TLS: `true` with the system's authorities, or options. @default {false} */
   ssl?: boolean | KafkaTls;
-  /** SASL: PLAIN, SCRAM, OAUTHBEARER, AWS IAM. @default {no authentication} */
+  /** SASL: PLAIN, SCRAM, OAUTHBEARER. @default {no authentication} */
   sasl?: KafkaSasl;
   /** Names this client in the broker's logs. @default {"turbine"} */
   clientId?: string;

@@ -1,0 +1,55 @@
+import { BrokerUnavailableError } from "../../base/errors.ts";
+import { ForeignBytes } from "./frame_reader.ts";
+import { TlsHandshakeError } from "./open_socket.ts";
+
+/**
+ * What was found and the next step, for an error of the first contact with a broker.
+ *
+ * @param error What came of an attempt to connect.
+ * @param isTls Whether TLS was to be used.
+ * @returns As it stands after "Cannot connect to broker ADDRESS: ".
+ */
+export function connectText(error: unknown, isTls: boolean): string {
+  const found = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
+  if (error instanceof TlsHandshakeError) return handshakeText(found);
+  if (error instanceof BrokerUnavailableError || error instanceof ForeignBytes) return found;
+  if (error instanceof Deno.errors.NotCapable) {
+    return `this process may not use the network (${found}), run it with --allow-net`;
+  }
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return `nobody listens there (${found}), start it, or check address and port`;
+  }
+  if (/lookup address|Name or service not known|nodename nor servname/i.test(found)) {
+    return `its host name is not known (${found}), check the address`;
+  }
+  if (/received fatal alert|certificate/i.test(found)) return handshakeText(found);
+  const next = isTls
+    ? "check address and port, and that it is a TLS listener"
+    : "start it, or check address and port, and set 'ssl' if it is a TLS listener";
+  return `${found}, ${next}`;
+}
+
+/**
+ * What to think of a listener that closes a connection at the first call after the handshakes.
+ *
+ * @param sasl How the client authenticates, if it does.
+ */
+export function closedText(sasl: unknown): string {
+  return sasl === undefined ? " (a listener that wants authentication does that: check 'sasl')" : "";
+}
+
+function handshakeText(found: string): string {
+  if (/UnknownIssuer|CaUsedAsEndEntity|self.signed/i.test(found)) {
+    return `its certificate is of an authority that is not trusted here (${found}), give the authority's as 'ssl.ca'`;
+  }
+  if (/NotValidForName|not valid for name/i.test(found)) {
+    return `its certificate is for another name (${found}), use that name as address, or set 'ssl.servername'`;
+  }
+  if (/Expired|NotValidYet/i.test(found)) {
+    return `its certificate is not valid now (${found}), renew it, or set the clock`;
+  }
+  if (/alert/i.test(found)) {
+    return `it refused the TLS handshake (${found}), check 'ssl.cert' and 'ssl.key' if it wants a certificate`;
+  }
+  return `the TLS handshake failed (${found}), leave 'ssl' away if it is a plaintext listener, or check the port`;
+}
