@@ -5,10 +5,10 @@
  */
 export class Ownership {
   #token = 0;
-  readonly #claim: () => Promise<number>;
+  readonly #claim: (above: number) => Promise<number>;
 
-  /** @param claim Claims the next token. */
-  constructor(claim: () => Promise<number>) {
+  /** @param claim Claims the next token above one. */
+  constructor(claim: (above: number) => Promise<number>) {
     this.#claim = claim;
   }
 
@@ -24,6 +24,11 @@ export class Ownership {
 
   /** Claims a token unless there is one: before the first commit that has state behind it. */
   async claim(): Promise<void> {
-    if (this.#token === 0) this.#token = await this.#claim();
+    if (this.#token === 0) this.#token = await this.#claim(0);
+  }
+
+  /** Claims a greater token than ours: a process that is not the owner any more has claimed one since. */
+  async claimAgain(): Promise<void> {
+    this.#token = await this.#claim(this.#token);
   }
 }

@@ -61,11 +61,12 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
     topic,
     lineage: metadata.kind === "ours" ? metadata.lineage : undefined,
   });
-  const ownership = new Ownership(() => checkpoints.claimOwner(metadata.kind === "ours" ? metadata.ownerToken : 0));
+  const committedToken = metadata.kind === "ours" ? metadata.ownerToken : 0;
+  const ownership = new Ownership((above) => checkpoints.claimOwner(Math.max(above, committedToken)));
   const local = await openLocal(spec, options);
   try {
     const isDeclared = spec.operator.isStateful || Object.keys(spec.settings.state).length > 0;
-    const hasState = isDeclared || (metadata.kind === "ours" && metadata.ownerToken > 0) ||
+    const hasState = isDeclared || committedToken > 0 ||
       (metadata.kind !== "ours" && await holdsState(local, checkpoints));
     if (hasState) await ownership.claim();
     const [log] = await parts.admin.offsets([source]);

@@ -47,6 +47,7 @@ export class TaskCheckpoints implements CheckpointSink {
   #lineage: string | undefined;
   #ownership: Ownership | undefined;
   #checkpointer: Checkpointer | undefined;
+  #checkpointerToken = 0;
 
   /**
    * @param spec The subscription.
@@ -115,20 +116,22 @@ export class TaskCheckpoints implements CheckpointSink {
   /** Uploads a snapshot. @throws {Error} why it could not be uploaded; earlier checkpoints stay in use. */
   async publish(snapshot: StateSnapshot, position: TaskPosition): Promise<bigint> {
     invariant(this.#ownership?.isClaimed === true && this.#lineage !== undefined, "a checkpoint has an owner");
-    const { blobs, environment, options } = this.#parts;
-    this.#checkpointer ??= new Checkpointer({
-      blobs,
-      task: this.#task,
-      lineage: this.#lineage,
-      ownerToken: this.#ownership.token,
-      environment,
-      retained: options.retainedCheckpoints,
-    });
-    const result = await this.#checkpointer.publish(snapshot, this.#facts(position));
+    const result = await this.#current(this.#lineage, this.#ownership.token).publish(snapshot, this.#facts(position));
     if (result.kind === "failed") throw result.error;
     const oldest = result.oldestRetained ?? result.manifest.position;
     // When retention failed it is not known what else is kept: nothing may be forgotten then.
     return result.retentionError === undefined ? oldest.offsets[0]!.offset : position.journal.from;
+  }
+
+  /** Uploads under one token; another one begins anew. */
+  #current(lineage: string, ownerToken: number): Checkpointer {
+    const { blobs, environment, options } = this.#parts;
+    if (this.#checkpointer === undefined || this.#checkpointerToken !== ownerToken) {
+      const retained = options.retainedCheckpoints;
+      this.#checkpointer = new Checkpointer({ blobs, task: this.#task, lineage, ownerToken, environment, retained });
+      this.#checkpointerToken = ownerToken;
+    }
+    return this.#checkpointer;
   }
 
   get #task(): { application: string; subscription: string; partition: number } {

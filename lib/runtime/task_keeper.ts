@@ -6,7 +6,7 @@
  * checkpoint is forced when a recovery would have to replay too much.
  */
 import { invariant } from "../base/assert.ts";
-import { BlobError, StateError } from "../base/errors.ts";
+import { BlobError, CheckpointConflictError, StateError } from "../base/errors.ts";
 import { errorAction } from "../core/error_policy.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
 import { decodePosition, encodePosition, type TaskPosition } from "../core/position.ts";
@@ -87,6 +87,7 @@ export class TaskKeeper {
   #fatal: Error | undefined;
   #logStart: bigint;
   #isHeld = false;
+  #rival: { readonly ownerToken: number; readonly seenAtSequence: number } | undefined;
   #isAbandoned = false;
 
   /**
@@ -257,6 +258,7 @@ export class TaskKeeper {
     const isForced = verdict.checkpoint === "forced" || this.#forcedReason !== undefined;
     const rowsBefore = this.#rowsSince;
     try {
+      if (this.#isOwnerAfterAll) await this.#claimAgain();
       if (this.#point!.sequence !== this.#flushed?.sequence || state.pendingRows > 0) await this.#flush();
       const snapshot = await state.snapshot();
       invariant(snapshot.position !== undefined, "I-02: a store that was flushed has a position");
@@ -274,9 +276,39 @@ export class TaskKeeper {
       this.#checkpointedAtMs = environment.clock.monotonicMs();
     } catch (error) {
       if (isForced) this.#forcedFailures += 1;
+      if (error instanceof CheckpointConflictError) this.#outranked(Number(error.context.greatest ?? 0));
       this.#notBeforeMs = environment.clock.monotonicMs() + Math.min(1_000, this.#parts.options.checkpointIntervalMs);
       throw error;
     }
+  }
+
+  /** Somebody has claimed a greater token: a later owner, or one that lost the partition before it claimed. */
+  #outranked(ownerToken: number): void {
+    if (ownerToken > (this.#rival?.ownerToken ?? 0)) {
+      this.#rival = { ownerToken, seenAtSequence: this.#point!.sequence };
+    }
+  }
+
+  /**
+   * Whether the group still takes our commits: one that began after the rival was seen has happened. The commit that was on
+   * its way at that moment proves nothing.
+   */
+  get #isOwnerAfterAll(): boolean {
+    return this.#rival !== undefined && this.#point!.sequence >= this.#rival.seenAtSequence + 2;
+  }
+
+  async #claimAgain(): Promise<void> {
+    const { ownership } = this.#parts;
+    const { token: before } = ownership;
+    await ownership.claimAgain();
+    this.#log("warn", "A process that does not own the task has claimed it: claimed again, as commits still succeed", {
+      rival: this.#rival!.ownerToken,
+      before,
+      ownerToken: ownership.token,
+    });
+    this.#rival = undefined;
+    // The store says who wrote it.
+    this.#flushed = undefined;
   }
 
   #position(point: CommitPoint): TaskPosition {
