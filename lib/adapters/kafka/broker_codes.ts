@@ -29,9 +29,16 @@ export const CODE = {
   unknownMember: 25,
   rebalanceInProgress: 27,
   topicExists: 36,
+  fencedLeaderEpoch: 74,
+  unknownLeaderEpoch: 75,
   memberIdRequired: 79,
   fencedInstance: 82,
   unstableOffsets: 88,
+  unknownTopicId: 100,
+  inconsistentTopicId: 103,
+  fencedMemberEpoch: 110,
+  unreleasedInstance: 111,
+  staleMemberEpoch: 113,
 } as const;
 
 type ErrorClass = new (
@@ -77,12 +84,17 @@ const ENTRIES: Readonly<Record<number, Entry>> = {
   82: ["FENCED_INSTANCE_ID", FencedError, "stop this member, a newer one has the same instance id"],
   88: ["UNSTABLE_OFFSET_COMMIT", BrokerUnavailableError, RETRY],
   90: ["PRODUCER_FENCED", FencedError, REPLACE],
+  100: ["UNKNOWN_TOPIC_ID", BrokerUnavailableError, RETRY],
+  103: ["INCONSISTENT_TOPIC_ID", BrokerUnavailableError, RETRY],
+  110: ["FENCED_MEMBER_EPOCH", AssignmentLostError, REJOIN],
+  111: ["UNRELEASED_INSTANCE_ID", BrokerUnavailableError, "wait until the session of the member that has it is over"],
+  113: ["STALE_MEMBER_EPOCH", AssignmentLostError, REJOIN],
 };
 
 const NOT_MODELLED: Readonly<Record<number, readonly [name: string, nextStep: string]>> = {
   23: [
     "INCONSISTENT_GROUP_PROTOCOL",
-    "stop the group's members that assign otherwise than by range, or use another group",
+    "stop the group's members that assign neither by range nor sticky, or use another group",
   ],
   35: ["UNSUPPORTED_VERSION", "use Kafka 2.8 or newer"],
   43: ["UNSUPPORTED_FOR_MESSAGE_FORMAT", "use the topic's message format 2"],
@@ -126,8 +138,9 @@ export function codeError(
 
 /** Whether a code means that the metadata we hold are out of date. */
 export function isStaleLeader(code: number): boolean {
-  return code === CODE.notLeader || code === CODE.leaderNotAvailable || code === CODE.unknownTopic || code === 74 ||
-    code === 75 || code === 9 || code === 56;
+  return code === CODE.notLeader || code === CODE.leaderNotAvailable || code === CODE.unknownTopic ||
+    code === CODE.fencedLeaderEpoch || code === CODE.unknownLeaderEpoch || code === CODE.unknownTopicId ||
+    code === CODE.inconsistentTopicId || code === 9 || code === 56;
 }
 
 /** Whether a code means that another broker coordinates the group, now or soon. */

@@ -2,15 +2,35 @@ import { BrokerUnavailableError, OffsetOutOfRangeError, StreamError } from "../.
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleLeader } from "./broker_codes.ts";
 import { decodeBatches } from "./decode_batches.ts";
+import { bestVersion } from "./connection.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
+import { leaderEpochRun } from "./leader_epoch_run.ts";
 import { logBounds } from "./log_bounds.ts";
 import type { Notice } from "./notice.ts";
 import type { PartitionFeed } from "./partition_feed.ts";
-import { fetchCall, type FetchedPartition, type FetchFrom } from "./protocol/record_calls.ts";
+import {
+  type DivergingEpoch,
+  FETCH,
+  FETCH_VERSIONS,
+  fetchCall,
+  type FetchedPartition,
+  type FetchFrom,
+  type FetchReply,
+} from "./protocol/fetch_calls.ts";
+
+/** Wait before a leader that has moved is looked for again, in milliseconds. */
+const RETRY_MS = 100;
+/** A leader that is not found so often in a row is an error that polling tells. */
+const STALE_MAX = 5;
 
 /**
  * Keeps one fetch under way at each leader, for those partitions of which nothing waits to be handed out. So the next
- * records travel while the last ones are processed, and at most one reply of each leader is held.
+ * records travel while the last ones are processed, and what is held stays bounded: a leader is asked again when less than
+ * one reply waits to be handed out.
+ *
+ * Each fetch tells the leader epoch of what was read before, so a log that was truncated below the position is noticed
+ * although it has grown past it (KIP-320), and names topics by their ids, so that one which was deleted and created again
+ * is not read on as if it were the old one.
  */
 export class Fetcher {
   /** What polling must tell, beside the partitions' own failures. */
@@ -59,9 +79,14 @@ export class Fetcher {
     if (hungry.length === 0) return;
     for (const [leader, group] of await this.#client.byLeader(hungry)) {
       if (this.#running.has(leader)) continue;
-      const places = group.flatMap((feed): FetchOf[] =>
-        feed.position === null ? [] : [{ topic: feed.topic, partition: feed.partition, offset: feed.position, feed }]
-      );
+      const places: FetchOf[] = [];
+      for (const feed of group) {
+        const place = await this.#placeOf(feed);
+        if (place !== null) places.push(place);
+      }
+      // Looking up may have taken a while.
+      if (places.length === 0 || this.#running.has(leader)) continue;
+      if (await this.#bytesHeld(leader, feeds) >= bytesMax) continue;
       this.#running.add(leader);
       void this.#fetch(leader, places, bytesMax).finally(() => {
         this.#running.delete(leader);
@@ -76,68 +101,148 @@ export class Fetcher {
     this.#client.closeChannel(this.#lookChannel);
   }
 
-  async #fetch(leader: number, places: readonly FetchOf[], bytesMax: number): Promise<void> {
+  /** What to ask for, or `null` when the position belongs to a topic that is no more. */
+  async #placeOf(feed: PartitionFeed): Promise<FetchOf | null> {
+    const { topic, partition, position, positionEpoch, version } = feed;
+    if (position === null) return null;
+    const { topicId, leaderEpochs } = await this.#client.topic(topic);
+    if (feed.version !== version) return null;
+    if (feed.topicId !== null && feed.topicId !== topicId) {
+      const error = await this.#recreated(feed, position);
+      if (feed.version === version) feed.failure = error;
+      return null;
+    }
+    feed.topicId = topicId;
+    const leaderEpoch = leaderEpochs[partition] ?? -1;
+    return { topic, partition, topicId, offset: position, leaderEpoch, lastEpoch: positionEpoch, feed, version };
+  }
+
+  /** What waits to be handed out of a leader's partitions; those that are paused are not to hold the others up. */
+  async #bytesHeld(leader: number, feeds: readonly PartitionFeed[]): Promise<number> {
+    let bytes = 0;
+    for (const feed of feeds) {
+      if (!feed.isFull || feed.isPaused) continue;
+      if ((await this.#client.topic(feed.topic)).leaders[feed.partition] === leader) bytes += feed.bytesHeld;
+    }
+    return bytes;
+  }
+
+  async #fetch(leader: number, places: readonly FetchOf[], maxBytes: number): Promise<void> {
+    const bytesMax = Math.min(Math.max(1, Math.floor(maxBytes)), 0x7fff_ffff);
+    const bounds = {
+      isCommitted: this.#isCommitted,
+      waitMs: this.#client.options.fetchWaitMs,
+      bytesMax,
+      partitionBytesMax: bytesMax,
+    };
     try {
-      const call = fetchCall(places, {
-        isCommitted: this.#isCommitted,
-        waitMs: this.#client.options.fetchWaitMs,
-        bytesMax: Math.min(Math.max(1, Math.floor(bytesMax)), 0x7fff_ffff),
-      });
-      const reply = await this.#client.send(leader, call, { channel: this.#channel });
+      const reply = await this.#client.send<FetchReply>(
+        leader,
+        ({ versions }) => fetchCall(places, { ...bounds, version: bestVersion(versions, FETCH, FETCH_VERSIONS) }),
+        { channel: this.#channel },
+      );
       if (reply.errorCode !== 0) throw codeError("fetch", reply.errorCode);
       const byPlace = new Map(places.map((place) => [keyOf(place), place]));
+      let hasMoved = false;
       for (const fetched of reply.partitions) {
         const place = byPlace.get(keyOf(fetched));
-        if (place !== undefined) await this.#take(place, fetched);
+        if (place === undefined) continue;
+        if (isStaleLeader(fetched.errorCode)) hasMoved = this.#noteMoved(place, fetched.errorCode) || hasMoved;
+        else await this.#take(place, fetched);
       }
+      if (hasMoved) await this.#client.sleep(RETRY_MS);
     } catch (error) {
       for (const { topic } of places) this.#client.forgetTopic(topic);
       this.failure = error as Error;
     }
   }
 
-  async #take({ feed, offset }: FetchOf, fetched: FetchedPartition): Promise<void> {
-    const { topic, partition, errorCode, highWatermark, logStart } = fetched;
+  /** Looks the leader up again; an election takes a moment, so it becomes an error only when it goes on. */
+  #noteMoved({ feed, version }: FetchOf, code: number): boolean {
+    const { topic, partition } = feed;
+    this.#client.forgetTopic(topic);
+    if (feed.version !== version) return false;
+    feed.staleInRow += 1;
+    if (feed.staleInRow % STALE_MAX !== 0) return true;
+    feed.failure = new BrokerUnavailableError(
+      `Cannot fetch from '${topic}' partition ${partition}: its leader has moved, try again`,
+      { context: { topic, partition, code } },
+    );
+    return false;
+  }
+
+  async #take(place: FetchOf, fetched: FetchedPartition): Promise<void> {
+    const { feed, offset, version } = place;
+    const { topic, partition, errorCode, highWatermark, logStart, diverging } = fetched;
     try {
-      if (errorCode === CODE.offsetOutOfRange) throw await this.#outOfRange(feed, offset);
-      if (isStaleLeader(errorCode)) {
-        this.#client.forgetTopic(topic);
-        throw new BrokerUnavailableError(
-          `Cannot fetch from '${topic}' partition ${partition}: its leader has moved, try again`,
-          { context: { topic, partition, code: errorCode } },
-        );
-      }
+      if (errorCode === CODE.offsetOutOfRange || diverging !== null) throw await this.#outOfRange(place, diverging);
       if (errorCode !== 0) throw codeError(`fetch from '${topic}'`, errorCode, { context: { topic, partition } });
-      const { aborted, records } = fetched;
+      const records = leaderEpochRun(fetched.records);
       const decoded = decodeBatches(records, {
         from: Number(offset),
-        aborted: this.#isCommitted ? aborted : [],
+        aborted: this.#isCommitted ? fetched.aborted : [],
         decompressedBytesMax: this.#client.options.decompressedBytesMax,
       });
-      feed.fill(offset, { decoded, highWatermark, logStart });
+      feed.fill(version, { decoded, highWatermark, logStart, bytes: records.length });
     } catch (error) {
       // A position that was set meanwhile makes the failure void.
-      if (feed.position === offset) feed.failure = error as Error;
+      if (feed.version === version) feed.failure = error as Error;
     }
   }
 
-  async #outOfRange(place: TopicPartition, position: bigint): Promise<Error> {
+  async #outOfRange(place: FetchOf, diverging: DivergingEpoch | null): Promise<Error> {
+    const { topic, partition, offset, lastEpoch } = place;
+    const context = await this.#boundsOf(place, offset);
+    const { logStart, logEnd } = context;
+    if (diverging !== null) {
+      const { epoch, endOffset } = diverging;
+      return new OffsetOutOfRangeError(
+        `Cannot read '${topic}' partition ${partition} at offset ${offset}: it was read under leader epoch ` +
+          `${lastEpoch}, whose records end at ${endOffset} now: the log was truncated there, go on from an offset ` +
+          "before it",
+        { context: { ...context, lastEpoch, divergedAt: endOffset, divergedEpoch: epoch } },
+      );
+    }
+    const isInside = lastEpoch >= 0 && offset >= logStart && offset <= logEnd;
+    const found = isInside
+      ? `it was read under leader epoch ${lastEpoch}, which this log never had: it was truncated or created again`
+      : `the log holds ${logStart} to ${logEnd}`;
+    return new OffsetOutOfRangeError(
+      `Cannot read '${topic}' partition ${partition} at offset ${offset}: ${found}, restore a checkpoint inside the ` +
+        "range or choose where to go on",
+      { context: { ...context, lastEpoch } },
+    );
+  }
+
+  async #recreated(place: TopicPartition, position: bigint): Promise<Error> {
     const { topic, partition } = place;
+    return new OffsetOutOfRangeError(
+      `Cannot read '${topic}' partition ${partition} at offset ${position}: the topic was deleted and created again, ` +
+        "choose where to go on in the new one",
+      { context: await this.#boundsOf(place, position) },
+    );
+  }
+
+  async #boundsOf({ topic, partition }: TopicPartition, position: bigint): Promise<RangeContext> {
     const [bounds] = await logBounds(this.#client, [{ topic, partition }], {
       isCommitted: this.#isCommitted,
       channel: this.#lookChannel,
     });
     const { logStart, logEnd } = bounds!;
-    return new OffsetOutOfRangeError(
-      `Cannot read '${topic}' partition ${partition} at offset ${position}: the log holds ${logStart} to ${logEnd}, ` +
-        "restore a checkpoint inside the range or choose where to go on",
-      { context: { topic, partition, position, logStart, logEnd } },
-    );
+    return { topic, partition, position, logStart, logEnd };
   }
 }
 
+/** Context of an error of a position. */
+interface RangeContext extends Readonly<Record<string, unknown>> {
+  readonly logStart: bigint;
+  readonly logEnd: bigint;
+}
+
+/** A fetch of one partition, and the version of the position that it belongs to. */
 interface FetchOf extends FetchFrom {
   readonly feed: PartitionFeed;
+  readonly version: number;
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -96,9 +96,9 @@ export class KafkaConsumer implements Consumer {
     this.#notice.give();
   }
 
-  /** Sets the position of an assigned partition. */
-  seek(partition: TopicPartition, offset: bigint): void {
-    this.#feeds.get(keyOf(partition))?.seek(offset);
+  /** Sets the position of an assigned partition; the broker is told its leader epoch and refuses a log without it. */
+  seek(partition: TopicPartition, offset: bigint, leaderEpoch = -1): void {
+    this.#feeds.get(keyOf(partition))?.seek(offset, leaderEpoch);
   }
 
   /** Stops fetching of partitions. */
@@ -234,7 +234,7 @@ export class KafkaConsumer implements Consumer {
   /** Where to begin partitions that nobody sent anywhere. */
   async #findPositions(feeds: readonly PartitionFeed[]): Promise<void> {
     if (feeds.length === 0) return;
-    const committed = new Map<string, bigint>();
+    const begin = new Map<string, { readonly offset: bigint; readonly leaderEpoch: number }>();
     try {
       const found = await fetchGroupOffsets(this.#client, this.groupMetadata().groupId, {
         partitions: feeds,
@@ -242,20 +242,23 @@ export class KafkaConsumer implements Consumer {
         timeoutMs: 0,
         channel: this.#membership.channel,
       });
-      for (const position of found) committed.set(keyOf(position), position.offset);
+      for (const position of found) begin.set(keyOf(position), position);
     } catch (error) {
       // A transaction holds the offsets: the next poll looks again.
       if (error instanceof BrokerTimeoutError) return;
       throw error;
     }
-    const missing = feeds.filter((feed) => !committed.has(keyOf(feed)));
+    const missing = feeds.filter((feed) => !begin.has(keyOf(feed)));
     const starts = await lookUpOffsets(this.#client, missing, {
       time: EARLIEST,
       isCommitted: this.#isCommitted,
       channel: this.#fetcher.lookChannel,
     });
-    for (const start of starts) committed.set(keyOf(start), start.offset);
-    for (const feed of feeds) if (feed.position === null) feed.seek(committed.get(keyOf(feed))!);
+    for (const start of starts) begin.set(keyOf(start), { offset: start.offset, leaderEpoch: -1 });
+    for (const feed of feeds) {
+      const { offset, leaderEpoch } = begin.get(keyOf(feed))!;
+      if (feed.position === null) feed.seek(offset, leaderEpoch);
+    }
   }
 
   #feedsOf(partitions: readonly TopicPartition[]): PartitionFeed[] {

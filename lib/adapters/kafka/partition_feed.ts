@@ -8,6 +8,8 @@ interface Buffered {
   readonly decoded: DecodedRecords;
   readonly highWatermark: bigint;
   readonly logStart: bigint;
+  /** About how many bytes it keeps. */
+  readonly bytes: number;
   /** First row that was not handed out. */
   row: number;
 }
@@ -22,7 +24,13 @@ export class PartitionFeed implements TopicPartition {
   isPaused = false;
   /** What polling must tell. */
   failure: Error | null = null;
+  /** The incarnation of the topic that the position belongs to; `null` until something was asked for. */
+  topicId: string | null = null;
+  /** How often in a row its leader was found to be somewhere else. */
+  staleInRow = 0;
   #position: bigint | null = null;
+  #positionEpoch = -1;
+  #version = 0;
   #buffered: Buffered | null = null;
 
   /** @param place Which partition. */
@@ -36,30 +44,53 @@ export class PartitionFeed implements TopicPartition {
     return this.#position;
   }
 
+  /** Leader epoch of the record before the position, or -1 when it is not known. */
+  get positionEpoch(): number {
+    return this.#positionEpoch;
+  }
+
+  /** Grows each time the position is set: what was asked for under an older one is void. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Whether records wait to be handed out. */
   get isFull(): boolean {
     return this.#buffered !== null;
   }
 
-  /** Sets the position; what was fetched ahead is dropped. */
-  seek(offset: bigint): void {
-    this.#position = offset;
-    this.#buffered = null;
-    this.failure = null;
+  /** About how many bytes wait to be handed out. */
+  get bytesHeld(): number {
+    return this.#buffered?.bytes ?? 0;
   }
 
   /**
-   * Takes what was fetched from `from` on; it is dropped when the position has been set meanwhile.
+   * Sets the position; what was fetched ahead, or is under way, is dropped.
    *
-   * @param from Where the fetch began.
-   * @param fetched What came.
+   * @param offset Next offset to read.
+   * @param leaderEpoch Leader epoch of the record before it. @default {-1, unknown}
+   */
+  seek(offset: bigint, leaderEpoch = -1): void {
+    this.#position = offset;
+    this.#positionEpoch = leaderEpoch;
+    this.#buffered = null;
+    this.#version += 1;
+    this.failure = null;
+    this.topicId = null;
+    this.staleInRow = 0;
+  }
+
+  /**
+   * Takes what was fetched; it is dropped when the position has been set meanwhile.
+   *
+   * @param version Version of the position that was fetched from.
+   * @param fetched What came, all of one leader epoch, and about how many bytes it keeps.
    * @returns Whether there is something to hand out.
    */
-  fill(
-    from: bigint,
-    fetched: { readonly decoded: DecodedRecords; readonly highWatermark: bigint; readonly logStart: bigint },
-  ): boolean {
-    if (this.#position !== from || this.#buffered !== null || BigInt(fetched.decoded.to) === from) return false;
+  fill(version: number, fetched: Omit<Buffered, "row">): boolean {
+    if (this.#version !== version || this.#position === null || this.#buffered !== null) return false;
+    this.staleInRow = 0;
+    if (BigInt(fetched.decoded.to) === this.#position) return false;
     this.#buffered = { ...fetched, row: 0 };
     return true;
   }
@@ -80,6 +111,7 @@ export class PartitionFeed implements TopicPartition {
     const isLast = end === records.count;
     const to = isLast ? BigInt(decoded.to) : BigInt(offsets[end - 1]! + 1);
     this.#position = to;
+    if (leaderEpoch >= 0) this.#positionEpoch = leaderEpoch;
     buffered.row = end;
     if (isLast) this.#buffered = null;
     return {

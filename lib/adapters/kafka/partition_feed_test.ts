@@ -5,7 +5,7 @@ import { PartitionFeed, slabBytes } from "./partition_feed.ts";
 function decodedFrom(first: number, values: readonly string[], to: number = first + values.length) {
   const records = { ...recordsOf(values.map((value) => ({ key: "k", value, timestampMs: 1 }))) };
   const offsets = Float64Array.from(values, (_, i) => first + i);
-  return { decoded: { records, offsets, to, leaderEpoch: 4 }, highWatermark: 100n, logStart: 0n };
+  return { decoded: { records, offsets, to, leaderEpoch: 4 }, highWatermark: 100n, logStart: 0n, bytes: 9 };
 }
 
 function feedAt(offset: bigint): PartitionFeed {
@@ -16,7 +16,7 @@ function feedAt(offset: bigint): PartitionFeed {
 
 Deno.test("PartitionFeed hands out pieces whose positions follow each other, past gaps at the end", () => {
   const feed = feedAt(10n);
-  assertEquals(feed.fill(10n, decodedFrom(10, ["a", "b", "c"], 15)), true);
+  assertEquals(feed.fill(feed.version, decodedFrom(10, ["a", "b", "c"], 15)), true);
   const slabs = [feed.take(2)!, feed.take(2)!];
   assertEquals(slabs.map(({ from, to }) => [from, to]), [[10n, 12n], [12n, 15n]]);
   assertEquals(slabs.flatMap(rowsOf).map(({ offset, value }) => [offset, value]), [[10, "a"], [11, "b"], [12, "c"]]);
@@ -26,30 +26,49 @@ Deno.test("PartitionFeed hands out pieces whose positions follow each other, pas
 
 Deno.test("PartitionFeed hands out an empty slab when only control records were passed", () => {
   const feed = feedAt(10n);
-  feed.fill(10n, decodedFrom(10, [], 12));
+  feed.fill(feed.version, decodedFrom(10, [], 12));
   const slab = feed.take(5)!;
   assertEquals([slab.records.count, slab.from, slab.to], [0, 10n, 12n]);
 });
 
 Deno.test("PartitionFeed drops what was fetched when its position was set meanwhile", () => {
   const feed = feedAt(10n);
-  feed.fill(10n, decodedFrom(10, ["a"]));
+  feed.fill(feed.version, decodedFrom(10, ["a"]));
+  const { version } = feed;
   feed.seek(3n);
   assertEquals(feed.take(5), null);
-  assertEquals(feed.fill(10n, decodedFrom(10, ["a"])), false);
-  assertEquals(feed.fill(3n, decodedFrom(3, ["z"])), true);
+  assertEquals(feed.fill(version, decodedFrom(10, ["a"])), false);
+  feed.seek(10n);
+  assertEquals(feed.fill(version, decodedFrom(10, ["a"])), false, "although the position is the same again");
+  feed.seek(3n);
+  assertEquals(feed.fill(feed.version, decodedFrom(3, ["z"])), true);
   assertEquals(rowsOf(feed.take(5)!)[0]!.value, "z");
 });
 
 Deno.test("PartitionFeed takes nothing that does not move it, and nothing twice", () => {
   const feed = feedAt(10n);
-  assertEquals(feed.fill(10n, decodedFrom(10, [])), false);
-  assertEquals(feed.fill(10n, decodedFrom(10, ["a"])), true);
-  assertEquals(feed.fill(10n, decodedFrom(10, ["a"])), false);
+  assertEquals(feed.fill(feed.version, decodedFrom(10, [])), false);
+  assertEquals(feed.fill(feed.version, decodedFrom(10, ["a"])), true);
+  assertEquals(feed.fill(feed.version, decodedFrom(10, ["a"])), false);
 });
 
 Deno.test("slabBytes() counts keys and values", () => {
   const feed = feedAt(0n);
-  feed.fill(0n, decodedFrom(0, ["ab", "cde"]));
+  feed.fill(feed.version, decodedFrom(0, ["ab", "cde"]));
   assertEquals(slabBytes(feed.take(9)!), 7);
+});
+
+Deno.test("PartitionFeed knows the leader epoch of what it handed out, and forgets it when it is sent elsewhere", () => {
+  const feed = feedAt(10n);
+  assertEquals(feed.positionEpoch, -1);
+  feed.fill(feed.version, decodedFrom(10, ["a", "b"]));
+  assertEquals([feed.positionEpoch, feed.bytesHeld], [-1, 9]);
+  feed.take(1);
+  assertEquals(feed.positionEpoch, 4);
+  feed.take(1);
+  assertEquals([feed.positionEpoch, feed.bytesHeld], [4, 0]);
+  feed.seek(3n, 2);
+  assertEquals(feed.positionEpoch, 2);
+  feed.seek(3n);
+  assertEquals(feed.positionEpoch, -1);
 });

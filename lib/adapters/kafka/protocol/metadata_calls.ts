@@ -22,6 +22,8 @@ export interface TopicMetadata {
   readonly topicId: string;
   /** Leader of each partition by its number; -1 for none. */
   readonly leaders: readonly number[];
+  /** Leader epoch of each partition by its number; -1 when it is not known. */
+  readonly leaderEpochs: readonly number[];
 }
 
 /** What brokers tell about the cluster. */
@@ -71,17 +73,19 @@ function readTopic(r: ByteReader): TopicMetadata {
   const topicId = Array.from(r.raw(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
   r.boolean();
   const leaders: number[] = [];
+  const leaderEpochs: number[] = [];
   r.compactArray(() => {
     r.int16();
     const partition = r.int32();
     leaders[partition] = r.int32();
-    r.int32();
+    leaderEpochs[partition] = r.int32();
     for (let list = 0; list < 3; list++) r.compactArray(() => r.int32());
     r.tags();
   });
   r.int32();
   r.tags();
-  return { errorCode, topic, topicId, leaders: Array.from(leaders, (leader) => leader ?? -1) };
+  const dense = (numbers: readonly number[]) => Array.from(numbers, (number) => number ?? -1);
+  return { errorCode, topic, topicId, leaders: dense(leaders), leaderEpochs: dense(leaderEpochs) };
 }
 
 /** Lowest and highest version of each API that a broker speaks, by API number. */
