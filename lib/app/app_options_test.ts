@@ -114,7 +114,12 @@ Deno.test("an unknown scheme names the import that provides it, and one not buil
   assertThrows(
     () => resolveLocation({ kind: "broker", place: "kafka://h:1" }, more),
     TypeError,
-    "not available in this release, use kafkajs:",
+    "imported from @turbine/turbine/kafka",
+  );
+  assertThrows(
+    () => resolveLocation({ kind: "checkpoints", place: "s3://bucket" }, more),
+    TypeError,
+    "not available in this release, use file:",
   );
   assertThrows(
     () => resolveLocation({ kind: "checkpoints", place: "ftp:x" }, more),

@@ -6,13 +6,13 @@ import type { StateStoreProvider } from "../seams/state_store.ts";
 
 /** Which import provides a scheme, for messages. */
 const PROVIDED_BY: Readonly<Record<string, string>> = {
+  kafka: "@turbine/turbine/kafka",
   kafkajs: "@turbine/turbine/kafkajs",
   rocksdb: "@turbine/turbine/rocksdb",
 };
 
 /** Schemes of the design that this release has no adapter for. */
 const PLANNED_SCHEMES: Readonly<Record<string, string>> = {
-  kafka: "use kafkajs: from @turbine/turbine/kafkajs",
   s3: "use file: on a directory that survives the machine",
 };
 

@@ -1,0 +1,132 @@
+/**
+ * Kafka clients side by side on one broker: this library's driver (`kafka`), its codec over kafkajs's connections
+ * (`kafkajs`), kafkajs as it comes (`stock`) and the Java client. Each client is a process of its own and runs alone; the
+ * clients take turns, `--runs` times. Prints medians: rows/s, ratio to Java, CPU seconds per million rows, peak memory.
+ *
+ *     deno task services up kafka
+ *     deno task bench:kafka [--rows 1000000] [--runs 3] [--partitions 1] [--address 127.0.0.1:19092]
+ *                           [--workloads consume,produce,transactions] [--clients kafka,kafkajs,stock,java]
+ *
+ * consume: values, keys, offsets and timestamps of every record can be addressed. produce: idempotent, acks=all, 10,000
+ * rows, each batch awaited. transactions: about 10,000 rows read, written and committed with their offsets. Messages have
+ * 90 bytes and a key of 8; read_committed throughout.
+ */
+import { parseArgs } from "node:util";
+import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
+import { partsHome } from "../tools/services/service.ts";
+import { benchRecords, type ClientTask, type Round } from "./kafka_tasks.ts";
+
+/** Rounds in a process that only warm it up. */
+const WARM_UPS = 2;
+const ROUNDS = 5;
+/** A round of kafkajs's own producer would take minutes. */
+const STOCK_SHARE: Readonly<Record<ClientTask["workload"], number>> = { consume: 1, produce: 0.1, transactions: 0.1 };
+
+interface Measured {
+  readonly rounds: readonly Round[];
+  readonly rssMb: number;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+async function output(command: readonly string[]): Promise<string> {
+  const [program, ...args] = command;
+  const child = new Deno.Command(program!, { args, stdin: "null", stdout: "piped", stderr: "inherit" });
+  const { code, stdout } = await child.output();
+  if (code !== 0) throw new Error(`Client ended with code ${code}: ${command.join(" ")}`);
+  return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
+}
+
+async function measure(client: string, task: ClientTask): Promise<Measured> {
+  const share = client === "stock" ? STOCK_SHARE[task.workload] : 1;
+  const mine = { ...task, rows: Math.max(10_000, Math.round(task.rows * share)) };
+  if (client !== "java") {
+    const script = new URL("./kafka_clients.ts", import.meta.url).pathname;
+    const flags = ["--quiet", "--no-check", "--allow-all"];
+    return JSON.parse(await output([Deno.execPath(), "run", ...flags, script, client, JSON.stringify(mine)]));
+  }
+  const home = (await Array.fromAsync(Deno.readDir(partsHome()))).find(({ name }) => name.startsWith("kafka-"));
+  if (home === undefined) throw new Error("The Java client is not there, run first: deno task services up kafka");
+  const source = new URL("./kafka_java/KafkaClientBench.java", import.meta.url).pathname;
+  const { workload, address, input, output: to, rows, rounds } = mine;
+  const args = [workload, address, input, to, String(rows), String(rounds), "none"];
+  const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error";
+  const level = "-Dlog4j2.level=ERROR";
+  return JSON.parse(
+    await output(["java", quiet, level, "-cp", `${partsHome()}/${home.name}/libs/*`, source, ...args]),
+  );
+}
+
+/** Creates the topics and fills the input. */
+async function prepare(task: ClientTask): Promise<void> {
+  const broker = kafkaBroker({ brokers: [task.address] });
+  const { input, output: to, partitions, rows } = task;
+  await (await broker.admin()).createTopics([{ topic: input, partitions }, { topic: to, partitions }]);
+  const producer = await broker.producer();
+  const records = benchRecords(10_000);
+  const spread = Int32Array.from({ length: 10_000 }, (_, row) => row % partitions);
+  for (let row = 0; row < rows; row += 10_000) {
+    const outcome = await producer.produce({ topic: input, records, partitions: spread });
+    if (outcome.kind !== "applied") throw outcome.error;
+  }
+  await broker.close();
+}
+
+function table(workload: string, results: ReadonlyMap<string, readonly Measured[]>): string {
+  const figures = [...results].map(([client, runs]) => {
+    const rounds = runs.flatMap((run) => run.rounds.slice(WARM_UPS));
+    return {
+      client,
+      rate: median(rounds.map(({ rows, seconds }) => rows / seconds)),
+      cpu: median(rounds.map(({ rows, cpuSeconds }) => (cpuSeconds / rows) * 1e6)),
+      rssMb: median(runs.map(({ rssMb }) => rssMb)),
+    };
+  });
+  const java = figures.find(({ client }) => client === "java");
+  const lines = figures.map(({ client, rate, cpu, rssMb }) =>
+    `| ${client} | ${(rate / 1e6).toFixed(2)} M | ${java === undefined ? "-" : (rate / java.rate).toFixed(2)} | ` +
+    `${cpu.toFixed(2)} | ${rssMb} |`
+  );
+  return [
+    `${workload}:`,
+    "",
+    "| client | rows/s | of Java's | CPU s per M rows | peak MiB |",
+    "| ------ | -----: | --------: | ---------------: | -------: |",
+    ...lines,
+    "",
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      rows: { type: "string", default: "1000000" },
+      runs: { type: "string", default: "3" },
+      partitions: { type: "string", default: "1" },
+      address: { type: "string", default: "127.0.0.1:19092" },
+      workloads: { type: "string", default: "consume,produce,transactions" },
+      clients: { type: "string", default: "kafka,kafkajs,stock,java" },
+    },
+  });
+  const name = `bench-${Date.now().toString(36)}`;
+  const base = {
+    address: values.address,
+    input: `${name}-input`,
+    output: `${name}-output`,
+    partitions: Number(values.partitions),
+    rows: Number(values.rows),
+    rounds: WARM_UPS + ROUNDS,
+  };
+  await prepare({ ...base, workload: "consume" });
+  for (const workload of values.workloads.split(",") as ClientTask["workload"][]) {
+    const results = new Map<string, Measured[]>(values.clients.split(",").map((client) => [client, []]));
+    for (let run = 0; run < Number(values.runs); run++) {
+      for (const [client, runs] of results) runs.push(await measure(client, { ...base, workload }));
+    }
+    console.log(table(workload, results));
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * One client of the bench of Kafka clients: a workload, several rounds, one line of JSON at the end.
+ *
+ *     kafka_clients.ts CLIENT consume|produce|transactions ADDRESS INPUT OUTPUT ROWS ROUNDS COMPRESSION
+ */
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import kafkajsPackage from "kafkajs";
+import type { Records, RecordSlab } from "../lib/columns/records.ts";
+import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
+import { kafkajsBroker } from "../lib/adapters/kafkajs/kafkajs.ts";
+import type { Broker, Consumer } from "../lib/seams/broker.ts";
+import type { ClientTask, Round } from "./kafka_tasks.ts";
+import { benchRecords, benchValue } from "./kafka_tasks.ts";
+
+const BATCH = 10_000;
+const POLL = { maxRecords: BATCH, maxBytes: 4 * 1024 * 1024, timeoutMs: 1_000 };
+const NOBODY = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve(), lost: () => Promise.resolve() };
+
+/** Wall and processor time of what `run` does. */
+async function measured(rows: number, run: () => Promise<void>): Promise<Round> {
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  await run();
+  const seconds = (performance.now() - startMs) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rows, seconds, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** A member that holds every partition of the input. */
+async function memberOf(broker: Broker, task: ClientTask): Promise<Consumer> {
+  const consumer = await broker.consumer({ groupId: `bench-${crypto.randomUUID()}` });
+  await consumer.subscribe([task.input], NOBODY);
+  while (consumer.assignment().length === 0) await consumer.poll({ ...POLL, maxRecords: 1, timeoutMs: 10 });
+  return consumer;
+}
+
+function rewind(consumer: Consumer): void {
+  for (const place of consumer.assignment()) consumer.seek(place, 0n);
+}
+
+/** Keys and values of all rows must be there: sums their bytes. */
+function touch({ records }: RecordSlab): number {
+  const { starts, ends } = records.values;
+  let bytes = 0;
+  for (let row = 0; row < records.count; row++) bytes += ends[row]! - starts[row]!;
+  return bytes;
+}
+
+async function consume(broker: Broker, task: ClientTask): Promise<Round[]> {
+  const consumer = await memberOf(broker, task);
+  const rounds: Round[] = [];
+  for (let round = 0; round < task.rounds; round++) {
+    rewind(consumer);
+    rounds.push(
+      await measured(task.rows, async () => {
+        let bytes = 0;
+        for (let rows = 0; rows < task.rows;) {
+          for (const slab of await consumer.poll(POLL)) {
+            rows += slab.records.count;
+            bytes += touch(slab);
+          }
+        }
+        if (bytes === 0) throw new Error("Nothing was read");
+      }),
+    );
+  }
+  await consumer.close({ isDirty: true });
+  return rounds;
+}
+
+async function produce(broker: Broker, task: ClientTask): Promise<Round[]> {
+  const producer = await broker.producer();
+  const records: Records = benchRecords(BATCH);
+  const rounds: Round[] = [];
+  for (let round = 0; round < task.rounds; round++) {
+    rounds.push(
+      await measured(task.rows, async () => {
+        for (let row = 0; row < task.rows; row += BATCH) {
+          const outcome = await producer.produce({ topic: task.output, records });
+          if (outcome.kind !== "applied") throw outcome.error;
+        }
+      }),
+    );
+  }
+  await producer.close();
+  return rounds;
+}
+
+async function transactions(broker: Broker, task: ClientTask): Promise<Round[]> {
+  const consumer = await memberOf(broker, task);
+  const producer = await broker.transactionalProducer({ transactionalId: `bench-${crypto.randomUUID()}` });
+  await producer.initialize();
+  const must = (outcome: { readonly kind: string; readonly error?: unknown }) => {
+    if (outcome.kind !== "applied") throw outcome.error;
+  };
+  const rounds: Round[] = [];
+  for (let round = 0; round < task.rounds; round++) {
+    rewind(consumer);
+    rounds.push(
+      await measured(task.rows, async () => {
+        for (let rows = 0; rows < task.rows;) {
+          const slabs = await consumer.poll(POLL);
+          if (slabs.length === 0) continue;
+          producer.begin();
+          for (const { records } of slabs) {
+            rows += records.count;
+            must(await producer.produce({ topic: task.output, records }));
+          }
+          const positions = slabs.map(({ topic, partition, to, leaderEpoch }) => ({
+            topic,
+            partition,
+            offset: to,
+            leaderEpoch,
+            metadata: "",
+          }));
+          must(await producer.sendOffsets(positions, consumer.groupMetadata()));
+          must(await producer.commit());
+        }
+      }),
+    );
+  }
+  await producer.close();
+  await consumer.close({ isDirty: true });
+  return rounds;
+}
+
+/** kafkajs as it comes, by its public API: what its users have today. */
+async function stock(task: ClientTask): Promise<Round[]> {
+  const kafka = new kafkajsPackage.Kafka({ brokers: [task.address], logLevel: 0 });
+  return task.workload === "produce" ? await stockProduce(kafka, task) : await stockConsume(kafka, task);
+}
+
+type StockKafka = InstanceType<typeof kafkajsPackage.Kafka>;
+
+async function stockProduce(kafka: StockKafka, task: ClientTask): Promise<Round[]> {
+  const producer = kafka.producer({ idempotent: true });
+  await producer.connect();
+  const messages = Array.from({ length: BATCH }, (_, row) => ({ key: `u${row}`, value: benchValue(row) }));
+  const rounds: Round[] = [];
+  for (let round = 0; round < task.rounds; round++) {
+    rounds.push(
+      await measured(task.rows, async () => {
+        for (let row = 0; row < task.rows; row += BATCH) {
+          await producer.send({ topic: task.output, messages, acks: -1 });
+        }
+      }),
+    );
+  }
+  await producer.disconnect();
+  return rounds;
+}
+
+async function stockConsume(kafka: StockKafka, task: ClientTask): Promise<Round[]> {
+  const groupId = `bench-${crypto.randomUUID()}`;
+  const consumer = kafka.consumer({ groupId, maxBytesPerPartition: POLL.maxBytes, maxWaitTimeInMs: 100 });
+  const isTransactional = task.workload === "transactions";
+  const retry = { initialRetryTime: 2 };
+  const producer = kafka.producer({ transactionalId: groupId, idempotent: true, maxInFlightRequests: 1, retry });
+  if (isTransactional) await producer.connect();
+  await consumer.connect();
+  await consumer.subscribe({ topics: [task.input], fromBeginning: true });
+  let rows = 0;
+  let done = Promise.withResolvers<void>();
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch }) => {
+      if (rows >= task.rows) return;
+      if (isTransactional) {
+        const transaction = await producer.transaction();
+        const { topic, partition, messages } = batch;
+        await transaction.send({ topic: task.output, messages });
+        const offset = (BigInt(batch.lastOffset()) + 1n).toString();
+        const topics = [{ topic, partitions: [{ partition, offset }] }];
+        await transaction.sendOffsets({ consumerGroupId: groupId, topics });
+        await transaction.commit();
+      }
+      rows += batch.messages.length;
+      if (rows >= task.rows) done.resolve();
+    },
+  });
+  const rounds: Round[] = [];
+  for (let round = 0; round < task.rounds; round++) {
+    rounds.push(
+      await measured(task.rows, async () => {
+        done = Promise.withResolvers<void>();
+        rows = 0;
+        for (let partition = 0; partition < task.partitions; partition++) {
+          consumer.seek({ topic: task.input, partition, offset: "0" });
+        }
+        await done.promise;
+      }),
+    );
+  }
+  await consumer.disconnect();
+  if (isTransactional) await producer.disconnect();
+  return rounds;
+}
+
+/** Peak of resident memory, in MiB. */
+function residentMb(): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Math.round(Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+}
+
+if (import.meta.main) {
+  const [client, text] = Deno.args;
+  const task = JSON.parse(text!) as ClientTask;
+  const options = { brokers: [task.address], fetchWaitMs: 100 };
+  const ours = { consume, produce, transactions }[task.workload];
+  const rounds = client === "stock"
+    ? await stock(task)
+    : await ours(client === "kafka" ? kafkaBroker(options) : kafkajsBroker(options), task);
+  console.log(JSON.stringify({ rounds, rssMb: residentMb() }));
+  Deno.exit(0);
+}
