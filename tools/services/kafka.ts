@@ -1,3 +1,4 @@
+import { prepareSecurity, scramUsers, secureListeners, secureProperties } from "./kafka_security.ts";
 import { launch, livingPid, partsHome, readText, run, runHome, type Service, sleep, stop } from "./service.ts";
 
 const VERSION = "4.1.2";
@@ -68,16 +69,22 @@ async function install(): Promise<void> {
   await Deno.writeTextFile(`${HOME()}/libs/.ok`, "");
 }
 
-function properties(node: number, nodes: number): string {
-  const port = BASE_PORT + node - 1;
-  const voters = Array.from({ length: nodes }, (_, at) => `${at + 1}@127.0.0.1:${BASE_PORT + 100 + at}`).join(",");
+/** How many nodes there are, and the first one's port. */
+interface Layout {
+  readonly nodes: number;
+  readonly basePort: number;
+}
+
+function properties(node: number, { nodes, basePort }: Layout): string {
+  const port = basePort + node - 1;
+  const voters = Array.from({ length: nodes }, (_, at) => `${at + 1}@127.0.0.1:${basePort + 100 + at}`).join(",");
   const [replicas, inSync] = nodes >= 3 ? [3, 2] : [1, 1];
   return `process.roles=broker,controller
 node.id=${node}
 controller.quorum.voters=${voters}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 100}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 100}${secureListeners(port)}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}${secureListeners(port)}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=${RUN()}/n${node}/data
@@ -101,17 +108,26 @@ log.cleaner.dedupe.buffer.size=10485760
 log.segment.bytes=67108864
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 auto.create.topics.enable=false
-`;
+${secureProperties(RUN())}`;
 }
 
-async function startNode(node: number, nodes: number): Promise<void> {
+async function startNode(node: number, layout: Layout): Promise<void> {
   const home = `${RUN()}/n${node}`;
   if (await livingPid(`${home}/pid`) !== undefined) return;
   await Deno.mkdir(home, { recursive: true });
-  await Deno.writeTextFile(`${home}/server.properties`, properties(node, nodes));
+  await Deno.writeTextFile(`${home}/server.properties`, properties(node, layout));
   const java = ["java", ...JAVA, `-Dlog4j2.configurationFile=${HOME()}/log4j2.properties`, "-cp", `${HOME()}/libs/*`];
   if (await readText(`${home}/data/meta.properties`) === undefined) {
-    await run([...java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", `${home}/server.properties`]);
+    await run([
+      ...java,
+      "kafka.tools.StorageTool",
+      "format",
+      "-t",
+      CLUSTER_ID,
+      "-c",
+      `${home}/server.properties`,
+      ...scramUsers(),
+    ]);
   }
   await launch([...java, "kafka.Kafka", `${home}/server.properties`], { log: `${home}/kafka.log`, pid: `${home}/pid` });
 }
@@ -141,22 +157,30 @@ async function knownNodes(): Promise<number[]> {
   return nodes.sort((a, b) => a - b);
 }
 
-/** Apache Kafka (KRaft) from Maven artifacts, one node or three, on 127.0.0.1:19092 and up. */
+async function addressOf(node: number): Promise<string> {
+  const found = /PLAINTEXT:\/\/([^,\s]+)/.exec(await readText(`${RUN()}/n${node}/server.properties`) ?? "");
+  return found?.[1] ?? "an unknown address";
+}
+
+/** Apache Kafka (KRaft) from Maven artifacts, one node or three, on 127.0.0.1:19092 and up (TURBINE_RUN_HOME and `--port` make a second one). */
 export const kafka: Service = {
   name: "kafka",
-  summary: "Apache Kafka 4.1 on 127.0.0.1:19092 (--nodes 1 | 3)",
+  summary: "Apache Kafka 4.1 on 127.0.0.1:19092 (--nodes 1 | 3, --port N), also with TLS and SASL",
   async up(options): Promise<string> {
     const nodes = Number(options.get("nodes") ?? "1");
     if (nodes !== 1 && nodes !== 3) {
       throw new RangeError(`Cannot start kafka as '--nodes' must be 1 or 3: current value is ${options.get("nodes")}`);
     }
+    const basePort = Number(options.get("port") ?? BASE_PORT);
     const present = await knownNodes();
     if (present.length > 0 && present.length !== nodes) await kafka.down();
     await install();
+    await Deno.mkdir(RUN(), { recursive: true });
+    await prepareSecurity(RUN(), basePort);
     const all = Array.from({ length: nodes }, (_, at) => at + 1);
-    await Promise.all(all.map((node) => startNode(node, nodes)));
+    await Promise.all(all.map((node) => startNode(node, { nodes, basePort })));
     await Promise.all(all.map(awaitNode));
-    return all.map((node) => `127.0.0.1:${BASE_PORT + node - 1}`).join(",");
+    return all.map((node) => `127.0.0.1:${basePort + node - 1}`).join(",");
   },
   async down(): Promise<void> {
     await Promise.all((await knownNodes()).map(async (node) => {
@@ -171,7 +195,7 @@ export const kafka: Service = {
     const lines: string[] = [];
     for (const node of await knownNodes()) {
       const pid = await livingPid(`${RUN()}/n${node}/pid`);
-      if (pid !== undefined) lines.push(`node ${node} pid ${pid} at 127.0.0.1:${BASE_PORT + node - 1}`);
+      if (pid !== undefined) lines.push(`node ${node} pid ${pid} at ${await addressOf(node)}`);
     }
     return lines;
   },
