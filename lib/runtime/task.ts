@@ -228,7 +228,7 @@ export class Task {
     const rows = input.toRow - input.fromRow;
     const leaderEpoch = input.leaderEpoch;
     this.#commits.extend({ to: input.to, rows, taskTimeMs: taskTimeMs ?? null, leaderEpoch });
-    this.#step("batch:processed", { to: input.to, rows });
+    this.#step("batch:processed", { to: input.to, rows, taskTimeMs: taskTimeMs ?? null });
   }
 
   /** Lets time pass on an idle input: a journaled jump of task time, when there is something that it could close. */

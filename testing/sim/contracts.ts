@@ -51,6 +51,10 @@ export interface SimOptions {
   readonly transactionVersion: 1 | 2;
   /** Whether the state store syncs each write: otherwise a crash of the machine may take the last ones back. */
   readonly isStateSynced: boolean;
+  /** How long a write of state takes; 0: no time. */
+  readonly diskLatencyMs: number;
+  /** A checkpoint is forced when a replay would process so many rows; `null`: hardly ever. */
+  readonly replayRowsMax: number | null;
   /** Whether the input is written by transactions, some of them aborted. */
   readonly isInputTransactional: boolean;
   /** Mean latency of one way to the broker. */
@@ -59,6 +63,10 @@ export interface SimOptions {
   readonly requestTimeoutMs: number;
   /** Mean rows per second of the workload over all partitions. */
   readonly rowsPerSecond: number;
+  /** Now and then so many batches come at once for one partition; 0: never. */
+  readonly burstBatches: number;
+  /** Whether records come after a silence that were made before it, and at the end of the input some more. */
+  readonly hasStragglers: boolean;
   /** Different keys of the workload. */
   readonly keys: number;
   /** Share of rows that go to one hot key, 0 to 0.99. */

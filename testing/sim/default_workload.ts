@@ -9,6 +9,7 @@ import { TopicPublisher } from "../../lib/runtime/topic_publisher.ts";
 import type { RecordRow } from "../record_rows.ts";
 import type { SeededRandom } from "../seeded_random.ts";
 import type { Feed, SimOptions, SimWorkload } from "./contracts.ts";
+import { burstRows, sustainedFlow } from "./jobs/flow.ts";
 import { EPOCH_MS } from "./jobs/keyed_workload.ts";
 
 /** What a workload goes by. */
@@ -19,6 +20,8 @@ export interface DefaultWorkloadOptions {
   readonly options: SimOptions;
 }
 
+/** Share of turns in which many batches come at once. */
+const FLOOD_SHARE = 0.015;
 /** Share of nulls in columns that may hold them. */
 const NULL_SHARE = 0.1;
 /** How far event times lie back from the moment of writing, without being late. */
@@ -55,13 +58,15 @@ class DrawnWorkload implements SimWorkload {
   }
 
   next(random: SeededRandom, atMs: number): { readonly feeds: readonly Feed[]; readonly afterMs: number } | null {
-    const { rowsPerSecond, warmUpMs, safetyMs, idleTimeoutMs } = this.#options;
+    const { warmUpMs, safetyMs, idleTimeoutMs } = this.#options;
     if (atMs >= warmUpMs + safetyMs) return null;
     const mood = random.float();
     if (mood < 0.04) return { feeds: [], afterMs: random.integer(200, 2_000 + 2 * (idleTimeoutMs ?? 1_000)) };
     const afterMs = random.integer(20, 400);
     const burst = mood < 0.08 ? random.integer(5, 20) : 1;
-    const rows = Math.floor(rowsPerSecond * afterMs / 1_000 * burst + random.float());
+    const isFlood = mood > 1 - FLOOD_SHARE && burstRows(this.#options) > 0;
+    const flow = sustainedFlow(this.#options) * afterMs / 1_000;
+    const rows = isFlood ? burstRows(this.#options) : Math.floor(flow * burst + random.float());
     if (rows === 0) return { feeds: [], afterMs };
     return { feeds: random.pick(this.#sources).feeds(rows, random, EPOCH_MS + Math.floor(atMs)), afterMs };
   }

@@ -184,6 +184,10 @@ const SCENES: Readonly<Partial<Record<Mark, Scene>>> = {
     run.step(1, "time:jumped", { partition: 0, offset: 6n });
     chosen(run, { candidate: "checkpoint" });
   },
+  "a replay was cut at a decision": (run) => {
+    run.step(1, "time:jumped", { partition: 0, offset: 6n });
+    chosen(run, { candidate: "local" });
+  },
   "a lineage began after an operator's reset": warn(
     "The committed offset 3 of in/0 was set by somebody else: starting there",
   ),
@@ -196,6 +200,10 @@ const SCENES: Readonly<Partial<Record<Mark, Scene>>> = {
   "crash before a checkpoint had a file": crashBehind("checkpoint:begin", "checkpoint:snapshot"),
   "crash in a flush": crashBehind("flush:before"),
   "crash in a retention round": crashBehind("retention:begin", "retention:manifest-deleted"),
+  "a commit was applied while state was flushed": (run) => {
+    run.step(0, "flush:before", { partition: 0 });
+    run.step(0, "apply:after", { partitions: [1, 0] });
+  },
   "a checkpoint failed and earlier ones stay in use": warn("Checkpoint failed, earlier ones stay in use: no answer"),
   "journal full forced a checkpoint": warn("A checkpoint is forced: the decision journal is full: time stands still"),
   "commits were held until a checkpoint succeeded": warn("Commits are held until a checkpoint succeeds, as a recovery"),
@@ -245,7 +253,9 @@ Deno.test("marksChecker() tells no mark of what happens all the time", () => {
     }
     run.step(0, "commit:sealed", { partition: 0, from: 3n, to: 7n });
     run.step(0, "flush:before", { partition: 0 });
+    run.step(0, "apply:after", { partitions: [1] });
     run.step(0, "flush:after", { partition: 0, offset: 3n });
+    run.step(0, "apply:after", { partitions: [0] });
     run.settled(0, { kind: "transactional", method: "produce", value: { kind: "applied" } });
     run.settled(0, { kind: "transactional", method: "produce", value: notApplied(fenced()) });
     run.log(0, "info", "App 'app' has started");

@@ -70,6 +70,8 @@ export const JOB_NAMES = ["tally", "tables", "windows", "stateless", "poison", "
 
 /** Share of fault kinds that may strike in a run. */
 export const FAULT_SHARE = 0.25;
+/** Kinds that strike so many times as often as others: a good program hardly feels them, and a bad one only now and then. */
+const OFTEN: Readonly<Partial<Record<FaultKind, number>>> = { C1: 8, S12: 4 };
 /** Share of runs in which none may. */
 export const CALM_SHARE = 0.05;
 
@@ -108,10 +110,14 @@ export function swarmOptions(seed: number, profile: Profile): SimOptions {
     isStatic: isHit("isStatic", 0.5),
     transactionVersion: isHit("transactionVersion", 0.5) ? 2 : 1,
     isStateSynced: isHit("isStateSynced", 0.5),
+    diskLatencyMs: orNone("diskLatencyMs", 0.5, 0, [1, 400]),
+    replayRowsMax: orNone("replayRowsMax", 0.3, null, [8, 400]),
     isInputTransactional: isHit("isInputTransactional", 0.3),
     latencyMs: log("latencyMs", [1, 40]),
     requestTimeoutMs: log("requestTimeoutMs", ranges.requestTimeoutMs),
     rowsPerSecond: log("rowsPerSecond", ranges.rowsPerSecond),
+    burstBatches: orNone("burstBatches", 0.5, 0, [6, 40]),
+    hasStragglers: isHit("hasStragglers", 0.5),
     keys: log("keys", ranges.keys),
     hotShare: hotShare(draw("hotShare")),
     poisonShare: poisonShare(draw("poisonShare")),
@@ -144,6 +150,7 @@ const SALTS: Readonly<Record<string, number>> = Object.fromEntries(
   ([
     [1, [
       "transactionVersion",
+      "burstBatches",
       "keys",
       "fault P2",
       "fault B10",
@@ -182,7 +189,7 @@ function ratesOf(seed: number, ranges: Ranges): Partial<Record<FaultKind, number
   for (const kind of Object.keys(FAULT_KINDS) as FaultKind[]) {
     const random = streamOf(seed, `fault ${kind}`);
     if (!random.isHit(FAULT_SHARE)) continue;
-    const rate = random.logUniform(...ranges.rate);
+    const rate = random.logUniform(...ranges.rate) * (OFTEN[kind] ?? 1);
     rates[kind] = rate;
     perMinute += rate;
   }

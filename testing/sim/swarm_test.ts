@@ -66,7 +66,16 @@ for (const profile of PROFILES) {
     assertEquals(valuesOf("guarantee").size, 2);
     assertEquals(valuesOf("retainedCheckpoints"), new Set([2, 3, 4]));
     assertEquals(valuesOf("transactionVersion"), new Set([1, 2]));
-    for (const [name, value] of [["commitIntervalMs", 0], ["idleTimeoutMs", null], ["poisonShare", 0]] as const) {
+    const shares = [
+      ["commitIntervalMs", 0],
+      ["idleTimeoutMs", null],
+      ["poisonShare", 0],
+      ["diskLatencyMs", 0],
+      ["replayRowsMax", null],
+      ["burstBatches", 0],
+      ["hasStragglers", false],
+    ] as const;
+    for (const [name, value] of shares) {
       const count = runs.filter((run) => run[name] === value).length;
       assert(count > 100 && count < 700, `${count} of 1000 runs have '${name}' ${value}`);
     }
@@ -88,7 +97,7 @@ for (const profile of PROFILES) {
 
   Deno.test(`swarmOptions() of profile ${profile} draws no option from another: |r| < 0.1 over 1,000 seeds`, () => {
     const columns = columnsOf(optionsOf(profile, 1_000));
-    assert(columns.size >= KINDS.length + (profile === "soak" ? 20 : 21), `${columns.size} columns`);
+    assert(columns.size >= KINDS.length + (profile === "soak" ? 24 : 25), `${columns.size} columns`);
     assertEquals(correlated(columns, 0.1), []);
   });
 }

@@ -111,7 +111,11 @@ export class VirtualProcess implements SimProcess {
     const watched = watchBroker(connection, (call) => {
       if (!life.isDead) this.#parts.seam({ ...call, process: this, incarnation });
     });
-    const stores = new DiskStateProvider(this.disk, { syncEveryApply: options.isStateSynced });
+    const { isStateSynced, diskLatencyMs } = options;
+    const stores = new DiskStateProvider(this.disk, {
+      syncEveryApply: isStateSynced,
+      ...(diskLatencyMs > 0 ? { beforeApply: () => clock.sleep(diskLatencyMs) } : {}),
+    });
     const app = await job.createApp();
     const resolved = resolveOptions(app.name, {
       constructorOptions: {

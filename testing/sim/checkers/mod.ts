@@ -25,6 +25,7 @@ import { SeamHandles } from "./seam_handles.ts";
 import { SurfacedErrors } from "./surfaced_errors.ts";
 import { Takeovers } from "./takeovers.ts";
 import { Transactions } from "./transactions.ts";
+import { WaitingRows } from "./waiting_rows.ts";
 import { WallClock } from "./wall_clock.ts";
 
 /** When an invariant is looked at: after each step, at points of the protocol, or at the end of a run. */
@@ -71,7 +72,7 @@ const ROWS: readonly Row[] = [
   ["I-22", ["point"], ["checkers/restores.ts"]],
   ["I-23", ["point"], ["checkers/restores.ts"]],
   ["I-24", ["end"], ["checkers/progress.ts", "run.ts"]],
-  ["I-25", ["step"], ["checkers/bounds.ts", "checkers/closing.ts"]],
+  ["I-25", ["step"], ["checkers/bounds.ts", "checkers/waiting_rows.ts", "checkers/closing.ts"]],
   ["I-26", ["end"], ["checkers/fair_share.ts"]],
   ["I-27", ["point"], ["checkers/closing.ts"]],
   ["I-28", ["point"], ["checkers/local_stores.ts", "checkers/progress.ts"]],
@@ -119,6 +120,7 @@ export function allCheckers(view: RunView): readonly Checker[] {
     new FairShare(view, handles),
     new InflightLedger(view, { history, handles }),
     new Bounds(view, handles),
+    new WaitingRows(view, handles),
     new Closings(view, handles),
     new WallClock(view, history),
     new Outcomes(view, handles),

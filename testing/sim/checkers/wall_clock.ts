@@ -16,8 +16,8 @@ const FASTEST_CLOCK = 1.5;
 /** What has come due is done one event later. */
 const EVENT_MS = 50;
 
-/** A jump of time that no record has followed yet. */
-interface Jump {
+/** Where task time stood after the last record, or after the last jump that no record has followed. */
+interface Stood {
   readonly taskTimeMs: number;
   readonly atMs: number;
   readonly suspendedMs: number;
@@ -29,7 +29,8 @@ export class WallClock implements Checker {
   readonly #view: RunView;
   /** How far monotonic clocks have jumped ahead, all together. */
   #suspendedMs = 0;
-  readonly #jumps = new Map<string, Jump>();
+  readonly #stood = new Map<string, Stood>();
+  #steppedAtMs = -Infinity;
 
   /**
    * @param view The run.
@@ -42,23 +43,37 @@ export class WallClock implements Checker {
 
   fault({ fault }: FiredFault): void {
     if (fault.kind === "C4") this.#suspendedMs += fault.durationMs;
+    if (fault.kind === "C1") this.#steppedAtMs = this.#view.nowMs;
   }
 
   step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
     if (label === "time:jumped") return this.#jumped(process, detail);
-    if (label === "batch:fetched" || label === "restore:live") this.#jumps.delete(taskKey(process, detail));
-    else if (label === "commit:aborted" || label === "commit:resolved-aborted") this.#jumps.clear();
+    if (label === "batch:processed") return this.#processed(process, detail);
+    if (label === "restore:live") this.#stood.delete(taskKey(process, detail));
+    else if (label === "commit:aborted" || label === "commit:resolved-aborted") this.#stood.clear();
   }
 
-  /** Two jumps without a record between them are as far from each other as time has passed. */
+  /** Idle time is counted from records; control records alone are none. */
+  #processed(process: SimProcess, detail: StepDetail): void {
+    if (detail.rows === 0) return;
+    const key = taskKey(process, detail);
+    if (typeof detail.taskTimeMs === "number") this.#stand(key, detail.taskTimeMs);
+    else this.#stood.delete(key);
+  }
+
+  #stand(key: string, taskTimeMs: number): void {
+    this.#stood.set(key, { taskTimeMs, atMs: this.#view.nowMs, suspendedMs: this.#suspendedMs });
+  }
+
+  /** A jump goes as far from the last record, or the last jump, as time has passed. */
   #jumped(process: SimProcess, detail: StepDetail): void {
     const key = taskKey(process, detail);
-    const before = this.#jumps.get(key);
-    const { nowMs } = this.#view;
+    const before = this.#stood.get(key);
     const taskTimeMs = detail.taskTimeMs as number;
-    this.#jumps.set(key, { taskTimeMs, atMs: nowMs, suspendedMs: this.#suspendedMs });
+    this.#stand(key, taskTimeMs);
     if (before === undefined) return;
-    const passedMs = nowMs - before.atMs;
+    if (before.atMs < this.#steppedAtMs) this.#view.mark("a wall clock stepped while an input was idle");
+    const passedMs = this.#view.nowMs - before.atMs;
     const mostMs = passedMs * FASTEST_CLOCK + this.#suspendedMs - before.suspendedMs + EVENT_MS;
     const wentMs = taskTimeMs - before.taskTimeMs;
     if (wentMs >= 0 && wentMs <= mostMs) return;

@@ -37,18 +37,47 @@ Deno.test("I-30: task time that follows a wall clock, forwards or back, is found
   }
 });
 
-Deno.test("I-30: two jumps of an idle task that are further apart than time has passed are found", () => {
-  const jump = (run: PlayedRun, taskTimeMs: number) => run.step(0, "time:jumped", { partition: 0, taskTimeMs });
-  for (const [wentMs, count] of [[400, 0], [-1, 1], [2_000, 1]] as const) {
-    const run = played();
-    jump(run, 10_000);
-    run.nowMs += 400;
-    jump(run, 10_000 + wentMs);
-    assertEquals(run.violations.length, count);
-  }
+const jump = (run: PlayedRun, taskTimeMs: number) => run.step(0, "time:jumped", { partition: 0, taskTimeMs });
+const processed = (run: PlayedRun, taskTimeMs: number | null, rows = 1) =>
+  run.step(0, "batch:processed", { partition: 0, taskTimeMs, rows });
+
+for (const [what, stand] of [["of two jumps", jump], ["behind the last record", processed]] as const) {
+  Deno.test(`I-30: task time that goes on ${what} by more than has passed is found`, () => {
+    for (const [wentMs, count] of [[400, 0], [-1, 1], [2_000, 1]] as const) {
+      const run = played();
+      stand(run, 10_000);
+      run.nowMs += 400;
+      jump(run, 10_000 + wentMs);
+      assertEquals(run.violations.length, count);
+    }
+  });
+}
+
+Deno.test("I-30: idle time is counted from the last record, not from control records, and anew after an abort", () => {
   const run = played();
   jump(run, 10_000);
-  run.step(0, "batch:fetched", { partition: 0 });
-  jump(run, 99_000);
+  processed(run, 99_000);
+  run.nowMs += 1_000;
+  processed(run, 99_000, 0);
+  jump(run, 100_000);
+  run.step(0, "commit:aborted");
+  jump(run, 200_000);
+  run.step(0, "restore:live", { partition: 0 });
+  jump(run, 300_000);
+  processed(run, null);
+  jump(run, 400_000);
   assertEquals(run.violations, []);
+});
+
+Deno.test("a wall clock that steps while an input is idle is told", () => {
+  const run = played();
+  processed(run, 10_000);
+  run.nowMs += 1_000;
+  jump(run, 11_000);
+  run.nowMs += 500;
+  run.fault("C1");
+  run.nowMs += 500;
+  jump(run, 12_000);
+  jump(run, 12_000);
+  assertEquals(run.marks, ["a wall clock stepped while an input was idle"]);
 });

@@ -1,5 +1,5 @@
 import { strikeCalls } from "./network_faults.ts";
-import { checkpointNames, committedOf, operatorComes, readersOf, resetToLogStart } from "./operator.ts";
+import { checkpointNames, committedOf, noteGrown, operatorComes, readersOf, resetToLogStart } from "./operator.ts";
 import type { Injectors, Place, Strike } from "./strike.ts";
 import { openForeign } from "./transaction_faults.ts";
 
@@ -123,6 +123,7 @@ export function growTopic(strike: Strike, then: (before: readonly Place[]) => vo
   const count = before.length + 1 + strike.draw("more", 2);
   strike.fire(`topic ${topic} has ${count} partitions now, not ${before.length}`);
   world.broker.addPartitions(topic, count);
+  noteGrown(world, before);
   then(before);
 }
 

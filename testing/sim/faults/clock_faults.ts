@@ -13,13 +13,17 @@ function nameOf(who: number | "broker"): string {
   return who === "broker" ? "the broker" : `process ${who}`;
 }
 
+/** A wall clock that is set wrong, and mostly put right later: a step to and fro. */
 function stepWall(strike: Strike): void {
+  const { world, lastingMs } = strike;
   const who = whose(strike);
   // Uniform in the number of digits: one second as well as one day.
   const size = Math.round(1_000 * Math.exp(strike.draw("size", 1_000_000) / 1_000_000 * Math.log(DAY_MS / 1_000)));
   const ms = strike.draw("sign", 2) === 0 ? size : -size;
-  strike.fire(`the wall clock of ${nameOf(who)} steps by ${ms} ms`);
-  strike.world.clockOf(who).jumpWall(ms);
+  const isPutRight = strike.draw("back", 3) > 0;
+  strike.fire(`the wall clock of ${nameOf(who)} steps by ${ms} ms${isPutRight ? ` for ${lastingMs} ms` : ""}`);
+  world.clockOf(who).jumpWall(ms);
+  if (isPutRight) world.after(lastingMs, () => world.clockOf(who).jumpWall(-ms));
 }
 
 function drift(strike: Strike): void {

@@ -9,7 +9,7 @@ import { decodeManifest } from "../../../lib/core/manifest_codec.ts";
 import type { LogLevel, StepDetail } from "../../../lib/seams/observer.ts";
 import type { Checker, SimProcess } from "../contracts.ts";
 import type { FaultWorld } from "../fault_world.ts";
-import { checkpointNames, committedOf, deletedByOperators, resetToLogStart } from "./operator.ts";
+import { checkpointNames, committedOf, deletedByOperators, isGrown, resetToLogStart } from "./operator.ts";
 import type { Place } from "./strike.ts";
 
 /** Errors with which a task stops that finds no state to go on with. */
@@ -38,14 +38,19 @@ export function operatorOnCall(world: FaultWorld): Checker {
       const key = `${topic}:${partition}`;
       if (topic === undefined || called.has(key)) return;
       const groupId = world.groupIds[at]!;
-      const isExcused = world.excused.has(key);
-      if (!isExcused && !isStateLost(world, { groupId, place: { topic, partition } })) return;
+      const place = { topic, partition };
+      // Its checkpoint is of the topic as it was: of a task that went on when the operator came.
+      const isOld = error === "CheckpointIncompatibleError" && isGrown(world, place);
+      if (!world.excused.has(key) && !isOld && !isStateLost(world, { groupId, place })) return;
       called.add(key);
-      const reason = world.excused.get(key) ?? "faults have taken every checkpoint of its state";
+      const reason = world.excused.get(key) ??
+        (isOld
+          ? "the number of partitions of its topic was raised"
+          : "faults have taken every checkpoint of its state");
       world.excuse(topic, partition, reason);
       world.after(RESPONSE_MS, () => {
         called.delete(key);
-        resetToLogStart(world, { places: [{ topic, partition }], reason });
+        resetToLogStart(world, { places: [place], reason });
       });
     },
   };

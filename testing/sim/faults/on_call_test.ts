@@ -2,6 +2,7 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import { fence, GROUP, metadata, TOPIC, writeCheckpoint } from "../checkers/fixtures_test.ts";
 import { operatorOnCall } from "./on_call.ts";
 import { inject } from "./inject.ts";
+import { noteGrown } from "./operator.ts";
 import { planned, PlayedWorld } from "./played_world_test.ts";
 
 const PLACE = `${TOPIC}:0`;
@@ -89,4 +90,17 @@ Deno.test("an operator who deletes a checkpoint deletes its manifest first", asy
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
   assertEquals(gone, ["manifest.json", "-000000.arrow"]);
   assert(world.blobs.names().some((name) => name.endsWith("000000000001-manifest.json")), "the older one stays");
+});
+
+Deno.test("operatorOnCall() resets a task whose checkpoint is of its topic before that was grown", async () => {
+  const world = await checkpointed();
+  stop(world, "CheckpointIncompatibleError");
+  assertEquals([...world.excused.keys()], [], "nothing was grown");
+  noteGrown(world, [{ topic: TOPIC, partition: 0 }]);
+  stop(world);
+  assertEquals([...world.excused.keys()], [], "that a topic was grown explains no lost state");
+  stop(world, "CheckpointIncompatibleError");
+  assertEquals([...world.excused], [[PLACE, "the number of partitions of its topic was raised"]]);
+  world.pass(5_000);
+  assertEquals(committed(world), [0, ""]);
 });

@@ -2,6 +2,7 @@ import { type CheckpointManifest, MANIFEST_FORMAT_VERSION } from "../../../lib/c
 import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
 import { decodeManifest, encodeManifest } from "../../../lib/core/manifest_codec.ts";
 import { changeOptions } from "../changed_options.ts";
+import { sustainedFlow } from "../jobs/flow.ts";
 import { growTopic, resetGrown } from "./broker_faults.ts";
 import {
   checkpointNames,
@@ -83,7 +84,11 @@ function plant(strike: Strike, what: string, change: (manifest: CheckpointManife
 function changeSettings(strike: Strike): void {
   const { world, fault } = strike;
   strike.whenUp((process) => {
-    const batchRows = strike.pick("rows", [1, 2, 7, 64, 1_000])!;
+    const { options } = world;
+    const sustained = [1, 2, 7, 64, 1_000].filter((rows) =>
+      sustainedFlow({ ...options, batchRows: rows }) === options.rowsPerSecond
+    );
+    const batchRows = strike.pick("rows", sustained) ?? options.batchRows;
     const commitIntervalMs = strike.pick("commit", [0, 50, 500, 3_000])!;
     const checkpointIntervalMs = strike.pick("checkpoint", [1_000, 5_000, 30_000])!;
     const stateFlushIntervalMs = strike.pick("flush", [0, 300, 5_000])!;

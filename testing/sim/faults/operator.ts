@@ -120,6 +120,24 @@ export function deleteObjects(world: FaultWorld, names: readonly string[]): void
   );
 }
 
+/** Partitions of topics that were grown, by world. */
+const GROWN = new WeakMap<FaultWorld, Set<string>>();
+
+/** Remembers which partitions were there before a topic was grown: checkpoints of theirs are refused from then on. */
+export function noteGrown(world: FaultWorld, before: readonly Place[]): void {
+  let grown = GROWN.get(world);
+  if (grown === undefined) GROWN.set(world, grown = new Set());
+  for (const { topic, partition } of before) grown.add(`${topic}:${partition}`);
+}
+
+/**
+ * Whether a partition was there before its topic was grown. A task that runs then may still take its first checkpoint, and
+ * stops when it is opened again.
+ */
+export function isGrown(world: FaultWorld, { topic, partition }: Place): boolean {
+  return GROWN.get(world)?.has(`${topic}:${partition}`) ?? false;
+}
+
 /** Names that operators have deleted so far. */
 export function deletedByOperators(world: FaultWorld): ReadonlySet<string> {
   return DELETED.get(world) ?? new Set();

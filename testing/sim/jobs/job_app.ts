@@ -19,7 +19,7 @@ export type DrawnSettings =
       "processingGuarantee" | "batchRows" | "commitIntervalMs" | "onRecordError" | "deadLetter" | "name"
     >
   >
-  & { idleTimeoutMs?: number };
+  & { idleTimeoutMs?: number; replayRowsMax?: number };
 
 /**
  * An app with the drawn options, and without places: these are given when it is started.
@@ -45,6 +45,7 @@ export function jobApp(
     commitIntervalMs: options.commitIntervalMs,
     onRecordError: options.onRecordError,
     ...(options.idleTimeoutMs === null ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+    ...(options.replayRowsMax === null ? {} : { replayRowsMax: options.replayRowsMax }),
   });
   return app;
 }

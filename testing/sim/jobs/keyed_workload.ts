@@ -1,11 +1,21 @@
 import { SeededRandom } from "../../seeded_random.ts";
 import type { RecordRow } from "../../record_rows.ts";
 import type { Feed, SimOptions, SimWorkload } from "../contracts.ts";
+import { burstRows, sustainedFlow } from "./flow.ts";
 
 /** Wall time of the simulated start: event times lie after it. */
 export const EPOCH_MS = 1_700_000_000_000;
 /** Partitions that ids have room for. */
 const PARTITIONS_MAX = 32;
+
+/** Share of turns in which many batches come at once. */
+const BURST_SHARE = 0.015;
+/** Share of silences after which records come that were made before, and of partitions that get some. */
+const STRAGGLER_SHARE = 0.5;
+/** The last silence is longer than the idle time-out by so much: windows close in it. */
+const LAST_SILENCE_MS = 4_000;
+/** The last stragglers come so long before the end of the input. */
+const BEFORE_END_MS = 50;
 
 /** What a record is made of. */
 export interface Draft {
@@ -40,17 +50,25 @@ export interface KeyedWorkloadOptions {
 /**
  * Input with unique ids, a hot key and cold ones, steady flow, bursts, single rows and silence that is long enough for
  * idle closes; some of it poison, some of it in transactions, some of these aborted. It ends with the time of faults.
+ *
+ * Stragglers are records that were made just before a silence and come after it: late by what an idle input has decided,
+ * and by nothing else. With them the input ends in a silence and a last straggler.
  */
 export class KeyedWorkload implements SimWorkload {
   readonly #made: KeyedWorkloadOptions;
   readonly #numbers: number[];
+  /** When the partitions were written last; 0: never. */
+  readonly #writtenMs: number[];
   #random = new SeededRandom(0);
   #nowMs = EPOCH_MS;
+  #isAfterSilence = false;
+  #ending: "no" | "silence" | "over" = "no";
 
   /** @param made Topic, options of the run and how records are made. */
   constructor(made: KeyedWorkloadOptions) {
     this.#made = made;
     this.#numbers = new Array(made.options.partitions).fill(0);
+    this.#writtenMs = new Array(made.options.partitions).fill(0);
   }
 
   /** The next records, and when to ask again; `null` at the end. */
@@ -59,10 +77,16 @@ export class KeyedWorkload implements SimWorkload {
     this.#random = random;
     this.#nowMs = EPOCH_MS + Math.floor(atMs);
     if (atMs >= options.warmUpMs + options.safetyMs) return null;
+    const special = this.#ended(random, atMs) ?? this.#afterSilence(random);
+    if (special !== undefined) return special;
     const mood = random.float();
-    if (mood < 0.04) return { feeds: [], afterMs: this.#silenceMs(random) };
+    if (mood < 0.04) {
+      this.#isAfterSilence = true;
+      return { feeds: [], afterMs: this.#silenceMs(random) };
+    }
     const afterMs = random.integer(20, 400);
-    const mean = options.rowsPerSecond * afterMs / 1_000;
+    if (mood > 1 - BURST_SHARE && burstRows(options) > 0) return { feeds: [this.#burst(random)], afterMs };
+    const mean = sustainedFlow(options) * afterMs / 1_000;
     // Whole rows of a fractional mean, and now and then many at once.
     const rows = Math.floor(mean * (mood < 0.08 ? random.integer(5, 20) : 1) + random.float());
     return { feeds: this.#feeds(rows, random), afterMs };
@@ -76,6 +100,48 @@ export class KeyedWorkload implements SimWorkload {
       partition,
       rows: probe((key) => this.#draft(partition, key, this.#random)),
     }));
+  }
+
+  /** The last silence, and what comes after it. */
+  #ended(random: SeededRandom, atMs: number): ReturnType<SimWorkload["next"]> | undefined {
+    const { hasStragglers, idleTimeoutMs, warmUpMs, safetyMs } = this.#made.options;
+    if (!hasStragglers || idleTimeoutMs === null) return undefined;
+    const leftMs = warmUpMs + safetyMs - atMs;
+    if (this.#ending === "no" && leftMs <= idleTimeoutMs + LAST_SILENCE_MS) {
+      this.#ending = "silence";
+      return { feeds: [], afterMs: Math.max(1, leftMs - BEFORE_END_MS) };
+    }
+    if (this.#ending !== "silence") return undefined;
+    this.#ending = "over";
+    return { feeds: this.#stragglers(random), afterMs: leftMs };
+  }
+
+  #afterSilence(random: SeededRandom): ReturnType<SimWorkload["next"]> | undefined {
+    if (!this.#isAfterSilence) return undefined;
+    this.#isAfterSilence = false;
+    if (!this.#made.options.hasStragglers || !random.isHit(STRAGGLER_SHARE)) return undefined;
+    return { feeds: this.#stragglers(random), afterMs: random.integer(20, 1_000) };
+  }
+
+  /** A record that was made when its partition was written last, for some partitions. */
+  #stragglers(random: SeededRandom): Feed[] {
+    const { topic } = this.#made;
+    const nowMs = this.#nowMs;
+    const feeds: Feed[] = [];
+    for (const [partition, writtenMs] of this.#writtenMs.entries()) {
+      if (writtenMs === 0 || !random.isHit(STRAGGLER_SHARE)) continue;
+      this.#nowMs = writtenMs;
+      feeds.push({ topic, partition, rows: this.#rows(partition, 1, random), as: this.#fate(random) });
+    }
+    this.#nowMs = nowMs;
+    return feeds;
+  }
+
+  #burst(random: SeededRandom): Feed {
+    const { topic, options } = this.#made;
+    const partition = random.integer(0, options.partitions - 1);
+    const rows = this.#rows(partition, burstRows(options), random);
+    return { topic, partition, rows, as: this.#fate(random) };
   }
 
   #silenceMs(random: SeededRandom): number {
@@ -107,6 +173,7 @@ export class KeyedWorkload implements SimWorkload {
   #rows(partition: number, count: number, random: SeededRandom): RecordRow[] {
     const { options, poisonShareMin = 0, row, poison } = this.#made;
     const poisonShare = Math.max(options.poisonShare, poisonShareMin);
+    this.#writtenMs[partition] = this.#nowMs;
     return Array.from({ length: count }, () => {
       const good = row(this.#draft(partition, this.#key(random), random));
       return random.isHit(poisonShare) ? poison(good, random) : good;

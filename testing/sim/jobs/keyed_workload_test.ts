@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { SeededRandom } from "../../seeded_random.ts";
 import type { Feed, SimOptions } from "../contracts.ts";
 import { swarmOptions } from "../swarm.ts";
-import { KeyedWorkload, keysOf, poisonJson } from "./keyed_workload.ts";
+import { EPOCH_MS, KeyedWorkload, keysOf, poisonJson } from "./keyed_workload.ts";
 
 const OPTIONS: SimOptions = {
   ...swarmOptions(1, "small"),
@@ -13,6 +13,10 @@ const OPTIONS: SimOptions = {
   poisonShare: 0,
   idleTimeoutMs: 3_000,
   isInputTransactional: false,
+  batchRows: 16,
+  latencyMs: 5,
+  burstBatches: 0,
+  hasStragglers: false,
 };
 
 /** What a workload feeds, with the pauses between. */
@@ -56,6 +60,41 @@ Deno.test("KeyedWorkload comes in bursts and falls silent for longer than the id
   const { warmUpMs, safetyMs } = OPTIONS;
   const endMs = pauses.reduce((sum, ms) => sum + ms, 0);
   assert(endMs >= warmUpMs + safetyMs && endMs < warmUpMs + safetyMs + 9_000, `it ends after ${endMs} ms`);
+});
+
+Deno.test("KeyedWorkload feeds so many batches for one partition now and then", () => {
+  const isBurst = ({ rows }: Feed) => rows.length === 20 * 16;
+  assert(run({ burstBatches: 20 }).feeds.some(isBurst));
+  assertEquals(run().feeds.filter(isBurst), []);
+});
+
+Deno.test("KeyedWorkload lets records come after a silence that were made before it, and ends with some", () => {
+  const made: number[] = [];
+  const options = { ...OPTIONS, hasStragglers: true };
+  const workload = new KeyedWorkload({
+    topic: "in",
+    options,
+    row: ({ id, nowMs }) => {
+      made.push(nowMs - EPOCH_MS);
+      return { key: null, value: JSON.stringify({ id }) };
+    },
+    poison: poisonJson,
+    probe: () => [],
+  });
+  const random = new SeededRandom(3);
+  const endMs = options.warmUpMs + options.safetyMs;
+  /** How late records are, by the time at which they come. */
+  const late = new Map<number, number>();
+  for (let atMs = 0, next = workload.next(random, 0); next !== null; next = workload.next(random, atMs)) {
+    for (const madeMs of made.splice(0)) {
+      const lateMs = Math.floor(atMs) - madeMs;
+      if (lateMs > 0) late.set(atMs, Math.max(late.get(atMs) ?? 0, lateMs));
+    }
+    atMs += next.afterMs;
+  }
+  const last = [...late].at(-1)!;
+  assert(late.size > 1 && last[0] === endMs - 50, `stragglers came at ${[...late.keys()]} of ${endMs}`);
+  assert(last[1] > 3_000, `${last[1]} ms late, so that the input has been idle for longer than its time-out`);
 });
 
 Deno.test("KeyedWorkload is the same for the same randomness, whatever it is asked for", () => {

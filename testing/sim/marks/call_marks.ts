@@ -11,6 +11,8 @@ interface Member {
   isZombie: boolean;
   isCommitting: boolean;
   isRevoking: boolean;
+  /** Partitions whose state is being flushed. */
+  readonly flushing: Set<unknown>;
   /** Transactions begun so far. */
   transactions: number;
   /** Initializations without success in a row. */
@@ -70,6 +72,18 @@ export class CallMarks implements Checker {
         return;
       case "task:closed-clean":
         if (member.isRevoking) this.#tell("a task was handed over clean");
+        return;
+      case "flush:before":
+        member.flushing.add(detail.partition);
+        return;
+      case "flush:after":
+      case "task:closed-dirty":
+        member.flushing.delete(detail.partition);
+        return;
+      case "apply:after":
+        if ((detail.partitions as unknown[]).some((partition) => member.flushing.has(partition))) {
+          this.#tell("a commit was applied while state was flushed");
+        }
         return;
       case "commit:after":
       case "commit:aborted":
@@ -200,7 +214,14 @@ export class CallMarks implements Checker {
   #memberOf({ number }: SimProcess): Member {
     let member = this.#members.get(number);
     if (member === undefined) {
-      member = { isZombie: false, isCommitting: false, isRevoking: false, transactions: 0, failedInitializations: 0 };
+      member = {
+        isZombie: false,
+        isCommitting: false,
+        isRevoking: false,
+        flushing: new Set(),
+        transactions: 0,
+        failedInitializations: 0,
+      };
       this.#members.set(number, member);
     }
     return member;

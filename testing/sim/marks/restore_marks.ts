@@ -83,9 +83,10 @@ export class RestoreMarks implements Checker {
     } else if (detail.isLineageNew !== true && from < live) {
       this.#tell("task rebuilt from the origin of its lineage");
     }
-    const isJumpRepeated = [...task.jumps].some((offset) => offset >= from && offset < live);
-    if (isJumpRepeated && detail.isLineageNew !== true) this.#tell("a jump of idle time was repeated in a replay");
     if (detail.isLineageNew === true) task.jumps.clear();
+    const repeated = [...task.jumps].filter((offset) => offset >= from && offset < live);
+    if (repeated.length > 0) this.#tell("a jump of idle time was repeated in a replay");
+    if (repeated.some((offset) => offset > from)) this.#tell("a replay was cut at a decision");
     task.flushed = undefined;
   }
 

@@ -15,6 +15,8 @@ export interface DiskStateParts {
   readonly content: MemoryStateContent;
   /** Lock of its folder. */
   readonly lock: DiskLock;
+  /** A write of a commit begins when this resolves. */
+  readonly beforeApply: () => Promise<void>;
   /** Deletes the files of the store, once it is closed. */
   readonly onDestroy: () => Promise<void>;
 }
@@ -63,7 +65,12 @@ export class DiskStateStore implements StateStore {
   // deno-lint-ignore require-await
   async apply(mutations: StatePage, position: Uint8Array): Promise<void> {
     this.#checkOpen("apply");
-    return this.#inTurn(() => this.#parts.log.write(wholePage(mutations), position));
+    const { log, beforeApply } = this.#parts;
+    const page = wholePage(mutations);
+    return this.#inTurn(async () => {
+      await beforeApply();
+      await log.write(page, position);
+    });
   }
 
   // deno-lint-ignore require-await

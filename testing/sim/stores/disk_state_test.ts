@@ -158,6 +158,23 @@ Deno.test("DiskStateProvider writes nothing to an old log when a new one may cou
   }
 });
 
+Deno.test("DiskStateProvider writes in order once the disk has taken its time; a crash before that leaves nothing of it", async () => {
+  const disk = new SimDisk(CLOCK);
+  const waiting: (() => void)[] = [];
+  const beforeApply = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const store = await new DiskStateProvider(disk, { beforeApply }).open(KEY);
+  const first = store.apply(page([["a", "1"]]), bytesOf("1"));
+  void store.apply(page([["a", "2"]]), bytesOf("2"));
+  await Promise.resolve();
+  assertEquals([waiting.length, await dump(store)], [1, []]);
+  waiting[0]!();
+  await first;
+  assertEquals([waiting.length, await dump(store)], [2, [["a", "1"]]]);
+  const again = await new DiskStateProvider(disk.crash(1)).open(KEY);
+  waiting[1]!();
+  assertEquals([await dump(again), textOf(await again.readPosition())], [[["a", "1"]], "1"]);
+});
+
 Deno.test("DiskStateProvider takes no more writes after a failed sync, until it is opened again", async () => {
   const disk = new SimDisk(CLOCK);
   const provider = new DiskStateProvider(disk);
