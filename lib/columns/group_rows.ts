@@ -90,7 +90,7 @@ function doubleCodes(values: Float64Array): Int32Array {
 /** Codes of 64-bit words. Neighbours are often equal (windows, sorted columns): then the table is not asked. */
 function wordCodes(words: Int32Array): Int32Array {
   const codes = new Int32Array(words.length >> 1);
-  const table = new PairTable();
+  const table = new PairTable(Math.min(codes.length, 1_024));
   let code = -1;
   for (let row = 0; row < codes.length; row++) {
     const low = words[2 * row]!;
@@ -126,7 +126,7 @@ function presentCodes(name: string, data: ArrowData, count: number): Int32Array 
 }
 
 function intCodes(values: Int32Array, count: number): Int32Array {
-  const table = new PairTable();
+  const table = new PairTable(Math.min(count, 1_024));
   const codes = new Int32Array(count);
   for (let row = 0; row < count; row++) codes[row] = table.intern(values[row]!, 0);
   return codes;

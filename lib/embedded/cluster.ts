@@ -8,6 +8,7 @@ import { nextDeadlineMs } from "./deadlines.ts";
 import type { GroupFence } from "./group_fence.ts";
 import * as groups from "./group_requests.ts";
 import { abortHanging, compactLog, truncateLog } from "./log_requests.ts";
+import type { Moved } from "./moved.ts";
 import * as offsets from "./offset_requests.ts";
 import * as operations from "./operations.ts";
 import { type Appended, type ProduceToPartition, produceToPartition } from "./produce_request.ts";
@@ -77,8 +78,8 @@ export class EmbeddedCluster {
     return () => void this.#core.changeObservers.delete(observer);
   }
 
-  /** Calls `observer` whenever anything moved that somebody may wait for. Returns how to stop it. */
-  onActivity(observer: () => void): () => void {
+  /** Calls `observer` whenever anything moved that somebody may wait for, with what it was. Returns how to stop it. */
+  onActivity(observer: (moved: Moved) => void): () => void {
     this.#core.activityObservers.add(observer);
     return () => void this.#core.activityObservers.delete(observer);
   }

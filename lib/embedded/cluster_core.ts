@@ -2,6 +2,7 @@ import { applyChange } from "./apply_change.ts";
 import type { Change } from "./change.ts";
 import { type ClusterState, emptyState } from "./cluster_state.ts";
 import type { Core, EmbeddedClusterOptions } from "./core.ts";
+import { EVERYTHING, type Moved, movedBy } from "./moved.ts";
 import { noTroubles, type Troubles } from "./troubles.ts";
 
 /** State, options and observers of a cluster: what its requests work on. */
@@ -11,8 +12,8 @@ export class ClusterCore implements Core {
   readonly options: Readonly<Required<EmbeddedClusterOptions>>;
   /** Told of each change that a request makes. */
   readonly changeObservers: Set<(change: Change) => void> = new Set();
-  /** Told whenever anything moved. */
-  readonly activityObservers: Set<() => void> = new Set();
+  /** Told whenever anything moved, and what. */
+  readonly activityObservers: Set<(moved: Moved) => void> = new Set();
   holdsMarkers = false;
 
   /**
@@ -36,10 +37,10 @@ export class ClusterCore implements Core {
   emit(change: Change): void {
     applyChange(this.state, change);
     for (const observer of this.changeObservers) observer(change);
-    this.touch();
+    this.touch(movedBy(change));
   }
 
-  touch(): void {
-    for (const observer of this.activityObservers) observer();
+  touch(moved: Moved = EVERYTHING): void {
+    for (const observer of this.activityObservers) observer(moved);
   }
 }

@@ -1,5 +1,6 @@
 import type { Change } from "./change.ts";
 import type { ClusterState } from "./cluster_state.ts";
+import type { Moved } from "./moved.ts";
 import type { Troubles } from "./troubles.ts";
 
 export type { Troubles } from "./troubles.ts";
@@ -30,8 +31,8 @@ export interface Core {
   readonly troubles: Troubles;
   /** Applies a change and tells the observers. */
   emit(change: Change): void;
-  /** Tells the observers that something volatile moved (members, rebalances). */
-  touch(): void;
+  /** Tells the observers that something volatile moved (members, rebalances). @param moved What. @default everything */
+  touch(moved?: Moved): void;
 }
 
 /** The two clocks at a request, as the caller read them. */

@@ -104,7 +104,7 @@ export function joinGroup(core: Core, request: JoinRequest, times: Times): Reply
   if (group.phase !== "preparing" && !isSameTopics) prepareRebalance(group, times);
   if (group.phase === "preparing") member.isJoined = true;
   completeIfJoined(core, group);
-  core.touch();
+  core.touch(group);
   return done(undefined);
 }
 
@@ -155,13 +155,13 @@ export function removeMember(
   if (!group.members.delete(memberId)) return;
   if (group.phase === "stable") prepareRebalance(group, times);
   completeIfJoined(core, group);
-  core.touch();
+  core.touch(group);
 }
 
 /** Makes all members join again. */
 export function rebalanceGroup(core: Core, group: GroupState, times: Times): void {
   if (group.phase === "stable") prepareRebalance(group, times);
-  core.touch();
+  core.touch(group);
 }
 
 /** Topics changed: groups that subscribe to it divide anew. */
@@ -183,7 +183,7 @@ export function tickGroups(core: Core, times: Times): void {
     }
     if (group.phase !== "preparing" || times.monotonicMs < group.rebalanceDeadlineMs) continue;
     settle(core, group);
-    core.touch();
+    core.touch(group);
   }
 }
 

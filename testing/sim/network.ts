@@ -1,7 +1,9 @@
+import { ActivityCounts } from "../../lib/adapters/embedded/activity.ts";
 import type { ClientCall } from "../../lib/adapters/embedded/client_calls.ts";
 import type { ActivitySource, ServerLink } from "../../lib/adapters/embedded/server_link.ts";
 import { BrokerTimeoutError, BrokerUnavailableError } from "../../lib/base/errors.ts";
 import type { EmbeddedCluster, Times } from "../../lib/embedded/cluster.ts";
+import type { Moved } from "../../lib/embedded/moved.ts";
 import type { Reply } from "../../lib/embedded/reply.ts";
 import type { Life } from "../mortal.ts";
 import type { SeededRandom } from "../seeded_random.ts";
@@ -178,7 +180,7 @@ class SimLink implements ServerLink {
     this.#server = server;
     this.cluster = server.cluster;
     this.activity = new SimActivity(network, owner);
-    owner.life.onDeath(this.cluster.onActivity(() => this.activity.happened()));
+    owner.life.onDeath(this.cluster.onActivity((moved) => this.activity.happened(moved)));
   }
 
   get isClosed(): boolean {
@@ -322,10 +324,11 @@ function lostReply(call: ClientCall): BrokerTimeoutError {
   return new BrokerTimeoutError(`No answer to ${call}: it may or may not have happened, ask before you try again`);
 }
 
-/** Word that something happened in the cluster reaches a process one latency later, or not at all. */
+/** Word of what happened in the cluster reaches a process one latency later, or not at all. */
 class SimActivity implements ActivitySource {
-  #count = 0;
-  #isUnderWay = false;
+  readonly #counts = new ActivityCounts();
+  /** What the word that is under way tells. */
+  #told: Moved[] = [];
   #lastMs = -Infinity;
   #waiters = new Set<() => void>();
   readonly #network: SimNetwork;
@@ -337,20 +340,29 @@ class SimActivity implements ActivitySource {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#counts.count;
+  }
+
+  ofTopic(topic: string): number {
+    return this.#counts.ofTopic(topic);
+  }
+
+  ofGroup(groupId: string): number {
+    return this.#counts.ofGroup(groupId);
   }
 
   /** Something happened at the broker. */
-  happened(): void {
-    if (this.#isUnderWay || this.#owner.life.isDead) return;
-    this.#isUnderWay = true;
+  happened(moved: Moved): void {
+    if (this.#owner.life.isDead) return;
+    this.#told.push(moved);
+    if (this.#told.length > 1) return;
     const { number } = this.#owner.process;
     const { scheduler } = this.#network.parts;
     const ms = Math.max(this.#network.travelMs(number), this.#lastMs + NEWS_PAUSE_MS - scheduler.nowMs);
     scheduler.after(ms, "news", () => {
-      this.#isUnderWay = false;
       this.#lastMs = scheduler.nowMs;
-      this.#count++;
+      for (const each of this.#told) this.#counts.add(each);
+      this.#told = [];
       if (!this.#network.isUp || this.#network.isBlocked(number, "from-broker")) return;
       const { life } = this.#owner;
       if (life.isPaused) void life.running().then(() => this.#wake());
@@ -358,17 +370,13 @@ class SimActivity implements ActivitySource {
     });
   }
 
-  wait(seen: number, signal: AbortSignal): Promise<void> {
-    if (seen !== this.#count || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#waiters.delete(wake);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      this.#waiters.add(wake);
-      signal.addEventListener("abort", wake, { once: true });
-    });
+  next(seen: number, wake: () => void): () => void {
+    if (seen !== this.count) {
+      wake();
+      return () => {};
+    }
+    this.#waiters.add(wake);
+    return () => void this.#waiters.delete(wake);
   }
 
   #wake(): void {

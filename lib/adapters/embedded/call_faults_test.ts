@@ -149,11 +149,11 @@ Deno.test("a lost heartbeat means nothing, a lost join is tried again by the nex
   const told = new Told();
   const consumer = await broker.consumer({ groupId: "g" });
   await consumer.subscribe(["t"], told);
-  // Something happens in the cluster, so the next poll asks after its group.
   broker.put("t", ["a"]);
+  // Something happens to the group, so the next poll asks after it.
+  broker.rebalance("g");
   broker.faults.next("heartbeat", "request-lost");
   assertEquals(await valuesOf(consumer), ["a"]);
-  broker.rebalance("g");
   broker.faults.next("join", "request-lost");
   await assertRejects(() => consumer.poll(NOW), BrokerTimeoutError);
   await consumer.poll(NOW);

@@ -40,6 +40,8 @@ export class Client {
   /** Defaults. */
   readonly options: ClientOptions;
   readonly #end = new AbortController();
+  /** Ends the waits that are under way. */
+  readonly #waits = new Set<() => void>();
 
   /**
    * @param server The broker.
@@ -59,7 +61,8 @@ export class Client {
 
   /** Cuts the connection: waits end, requests are refused. */
   cut(): void {
-    this.#end.abort();
+    this.#end.abort(OVER);
+    for (const end of this.#waits) end();
   }
 
   /** Sends a request; see {@linkcode ServerLink.request}. */
@@ -85,17 +88,20 @@ export class Client {
    *
    * @param seen Activity count before the caller looked.
    * @param ms At most so long.
-   * @param signal Ends the wait too.
+   * @param onWait Is given what ends the wait too.
    */
-  async wait(seen: number, ms: number, signal?: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const signals = [stop.signal, this.#end.signal, ...signal === undefined ? [] : [signal]];
-    const any = AbortSignal.any(signals);
-    await Promise.race([
-      this.server.activity.wait(seen, any),
-      this.environment.clock.sleep(ms, any),
-    ]);
-    stop.abort(OVER);
+  async wait(seen: number, ms: number, onWait: (end: () => void) => void = () => {}): Promise<void> {
+    if (this.isClosed) return;
+    const { promise, resolve: end } = Promise.withResolvers<void>();
+    const sleeping = new AbortController();
+    const leave = this.server.activity.next(seen, end);
+    this.#waits.add(end);
+    onWait(end);
+    void this.environment.clock.sleep(ms, sleeping.signal).then(end);
+    await promise;
+    this.#waits.delete(end);
+    leave();
+    sleeping.abort(OVER);
   }
 
   /** Sleeps, or ends early when the connection is cut or `signal` aborts. */

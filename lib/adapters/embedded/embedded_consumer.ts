@@ -18,6 +18,7 @@ import type { Client } from "./client.ts";
 import { createMissingTopics } from "./create_topics.ts";
 import { Membership } from "./membership.ts";
 import { PASSING_REFUSALS } from "./passing_refusals.ts";
+import { QuietTopics } from "./quiet_topics.ts";
 import { outcomeOfError, refusalError, valueOf } from "./refusal_error.ts";
 
 /** Offsets as the machines keep them. */
@@ -73,11 +74,12 @@ export class EmbeddedConsumer implements Consumer {
   /** Leader epoch of the record before the position, where it is known: tells whether the log was truncated behind us. */
   readonly #lastEpochs = new Map<string, number>();
   readonly #paused = new Set<string>();
+  readonly #quiet: QuietTopics;
   #turn = 0;
   #isWoken = false;
   #isClosing = false;
   #polling: Promise<unknown> = Promise.resolve();
-  readonly #wake = { controller: new AbortController() };
+  #endWait: () => void = () => {};
   readonly #onClosed: (consumer: EmbeddedConsumer) => void;
 
   /**
@@ -103,6 +105,7 @@ export class EmbeddedConsumer implements Consumer {
     }
     this.#client = client;
     this.#onClosed = onClosed;
+    this.#quiet = new QuietTopics(client.server.activity);
     this.#isCommitted = isolation === "read_committed";
     this.#membership = new Membership(client, { groupId, instanceId: instanceId ?? null, sessionTimeoutMs });
   }
@@ -124,12 +127,13 @@ export class EmbeddedConsumer implements Consumer {
   /** Lets a running poll, or else the next one, return early. */
   wake(): void {
     this.#isWoken = true;
-    this.#wake.controller.abort();
+    this.#endWait();
   }
 
   /** Sets the position of an assigned partition. */
   seek(partition: TopicPartition, offset: bigint, leaderEpoch = -1): void {
     this.#setPosition({ ...partition, from: Number(offset), lastEpoch: leaderEpoch });
+    this.#quiet.changed();
   }
 
   /** Stops fetching of partitions. */
@@ -139,7 +143,9 @@ export class EmbeddedConsumer implements Consumer {
 
   /** Fetches them again. */
   resume(partitions: readonly TopicPartition[]): void {
-    for (const { topic, partition } of partitions) this.#paused.delete(partitionKey(topic, partition));
+    for (const { topic, partition } of partitions) {
+      if (this.#paused.delete(partitionKey(topic, partition))) this.#quiet.changed();
+    }
   }
 
   /** Partitions held now. */
@@ -221,9 +227,8 @@ export class EmbeddedConsumer implements Consumer {
         if (slabs.length === 0) this.#isWoken = false;
         return slabs;
       }
-      this.#wake.controller = new AbortController();
       this.#membership.isPolled = true;
-      await this.#client.wait(seen, leftMs, this.#wake.controller.signal);
+      await this.#client.wait(seen, leftMs, (end) => void (this.#endWait = end));
       this.#membership.isPolled = false;
     }
   }
@@ -231,6 +236,8 @@ export class EmbeddedConsumer implements Consumer {
   async #fetch(options: PollOptions): Promise<RecordSlab[]> {
     const places = this.#inTurn();
     if (places.length === 0) return [];
+    const moment = this.#quiet.moment(this.#membership.assignment, this.#client.monotonicMs());
+    if (!this.#client.isClosed && this.#quiet.isQuietAt(moment)) return [];
     const { groupId } = this.groupMetadata();
     const reply = await this.#client.request("fetch", (times) => this.#read(places, { ...options, groupId, times }));
     const { slabs, begun, passing } = valueOf("poll", reply);
@@ -247,6 +254,7 @@ export class EmbeddedConsumer implements Consumer {
       kept.push(slab);
     }
     if (kept.length === 0 && passing !== null) throw refusalError("poll", passing);
+    this.#quiet.fetched(moment, slabs.length === 0 && places.every(({ from }) => from !== null));
     return kept;
   }
 
@@ -330,6 +338,7 @@ export class EmbeddedConsumer implements Consumer {
   /** Forgets positions and pauses of partitions that go away. */
   #tracking(listener: RebalanceListener): RebalanceListener {
     const forget = (partitions: readonly TopicPartition[]) => {
+      this.#quiet.changed();
       for (const { topic, partition } of partitions) {
         this.#positions.delete(partitionKey(topic, partition));
         this.#lastEpochs.delete(partitionKey(topic, partition));
@@ -337,7 +346,10 @@ export class EmbeddedConsumer implements Consumer {
       }
     };
     return {
-      assigned: (partitions) => listener.assigned(partitions),
+      assigned: (partitions) => {
+        this.#quiet.changed();
+        return listener.assigned(partitions);
+      },
       revoked: async (partitions) => {
         await listener.revoked(partitions);
         forget(partitions);

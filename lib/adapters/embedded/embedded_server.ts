@@ -8,6 +8,9 @@ import type { CallFaults, ClientCall } from "./client_calls.ts";
 import { type ChangeJournal, JournalGate } from "./journal_gate.ts";
 import type { ServerLink } from "./server_link.ts";
 
+/** Ends a sleep; without a reason of its own, an abort makes an exception with a stack trace each time. */
+const OVER = "the sleep is over";
+
 /** What an embedded broker may be told beside its cluster. */
 export interface EmbeddedServerOptions {
   /** Keeps changes; none: memory only. @default {undefined} */
@@ -47,8 +50,8 @@ export class EmbeddedServer implements ServerLink {
     this.#gate = options.journal === undefined ? null : new JournalGate(cluster, options.journal);
     this.#faults = options.faults ?? null;
     cluster.nameCluster(randomId(environment.random) + randomId(environment.random));
-    this.#stopActivity = cluster.onActivity(() => {
-      this.activity.notify();
+    this.#stopActivity = cluster.onActivity((moved) => {
+      this.activity.notify(moved);
       this.#armSoon();
     });
     this.#armSoon();
@@ -89,8 +92,8 @@ export class EmbeddedServer implements ServerLink {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#end.abort();
-    this.#armed?.abort();
+    this.#end.abort(OVER);
+    this.#armed?.abort(OVER);
     this.#stopActivity();
     this.activity.notify();
     await this.#gate?.close();
@@ -120,7 +123,7 @@ export class EmbeddedServer implements ServerLink {
       const deadlineMs = this.cluster.nextDeadlineMs();
       if (this.#armed !== null && deadlineMs >= this.#deadlineMs) return;
       this.#deadlineMs = deadlineMs;
-      this.#armed?.abort();
+      this.#armed?.abort(OVER);
       this.#armed = null;
       if (deadlineMs < Infinity) void this.#sleepUntil(deadlineMs);
     });

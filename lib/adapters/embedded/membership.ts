@@ -15,7 +15,7 @@ export interface MembershipOptions {
   readonly sessionTimeoutMs: number;
 }
 
-/** While the cluster is quiet, the group is asked again after so long. */
+/** While the group is quiet, the broker is asked again after so long. */
 const STABLE_MS = 1_000;
 /** The group was never seen stable. */
 const NEVER_STABLE = { count: -1, atMs: -Infinity };
@@ -184,9 +184,9 @@ export class Membership {
 
   /** Looks whether the group still stands as it did; if not, gives up what is held. */
   async #isStable(): Promise<boolean> {
-    const { count } = this.#client.server.activity;
+    const count = this.#client.server.activity.ofGroup(this.#options.groupId);
     const nowMs = this.#client.monotonicMs();
-    // Nothing has happened in the cluster since the group was stable.
+    // Nothing has happened to the group since it was stable.
     if (count === this.#stable.count && nowMs - this.#stable.atMs < STABLE_MS) return true;
     const reply = await this.#knock();
     if (reply === null) return true;

@@ -4,15 +4,20 @@ import type { ClientCall } from "./client_calls.ts";
 
 /** Tells a client that something happened in the cluster. */
 export interface ActivitySource {
-  /** How much is known to have happened so far: read it before looking, and hand it to {@linkcode ActivitySource.wait}. */
+  /** How much is known to have happened so far: read it before looking, and hand it to {@linkcode ActivitySource.next}. */
   readonly count: number;
+  /** How much of it may concern readers of a topic. */
+  ofTopic(topic: string): number;
+  /** How much of it may concern members of a group. */
+  ofGroup(groupId: string): number;
   /**
-   * Resolves when something happened since `seen`, or when `signal` aborts.
+   * Calls back once when something happened since `seen`.
    *
    * @param seen The count before the caller looked.
-   * @param signal Ends the wait.
+   * @param wake Called back; at once when something has happened already.
+   * @returns How to stop waiting.
    */
-  wait(seen: number, signal: AbortSignal): Promise<void>;
+  next(seen: number, wake: () => void): () => void;
 }
 
 /** What a client has of its broker: the server itself, or a simulated network in between. */

@@ -9,11 +9,24 @@ interface StoredObject {
   readonly truth: Uint8Array;
 }
 
+/** Where in sorted names the first one is that does not come before `name`. */
+function firstFrom(names: readonly string[], name: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (names[middle]! < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** What an object store holds, and how that differs from what was written. */
 export class SimObjects {
   readonly #objects = new Map<string, StoredObject>();
   readonly #damaged = new Map<string, Damage>();
-  #names: string[] | undefined;
+  /** Names of what is there, sorted. */
+  readonly #names: string[] = [];
 
   /** Objects that are not as they were written, or gone, by name. */
   get damaged(): ReadonlyMap<string, Damage> {
@@ -32,8 +45,11 @@ export class SimObjects {
 
   /** Names of what is there, sorted. */
   names(prefix = ""): string[] {
-    this.#names ??= [...this.#objects].filter(([, { bytes }]) => bytes !== undefined).map(([name]) => name).sort();
-    return prefix === "" ? this.#names.slice() : this.#names.filter((name) => name.startsWith(prefix));
+    const names = this.#names;
+    const from = firstFrom(names, prefix);
+    let to = from;
+    while (to < names.length && names[to]!.startsWith(prefix)) to++;
+    return names.slice(from, to);
   }
 
   /** What a list shows. */
@@ -45,7 +61,7 @@ export class SimObjects {
   put(name: string, bytes: Uint8Array): void {
     this.#objects.set(name, { bytes, truth: bytes });
     this.#damaged.delete(name);
-    this.#names = undefined;
+    this.#list(name, true);
   }
 
   /** What was written under a name becomes something else, or nothing. */
@@ -55,26 +71,39 @@ export class SimObjects {
     // Two damages can make up for each other.
     if (bytes !== undefined && isSame(bytes, truth)) this.#damaged.delete(name);
     else if (!this.#damaged.has(name)) this.#damaged.set(name, damage);
-    this.#names = undefined;
+    this.#list(name, bytes !== undefined);
   }
 
   /** Takes an object away, and with it all that is known of it. */
   remove(name: string): void {
     this.#objects.delete(name);
     this.#damaged.delete(name);
-    this.#names = undefined;
+    this.#list(name, false);
+  }
+
+  #list(name: string, isThere: boolean): void {
+    const names = this.#names;
+    const at = firstFrom(names, name);
+    if ((names[at] === name) === isThere) return;
+    if (isThere) names.splice(at, 0, name);
+    else names.splice(at, 1);
   }
 
   /** @throws {BlobPreconditionError} when the name is a folder of, or lies below, another object. */
   checkNoFolder(name: string, location: string): void {
-    for (const other of this.names()) {
-      if (!other.startsWith(`${name}/`) && !name.startsWith(`${other}/`)) continue;
-      throw new BlobPreconditionError(
-        `Cannot create '${name}' in ${location}: '${other}' is there, and an object's name may not be a folder of ` +
-          "another one's; choose a name that does not collide",
-        { context: { location, name, other } },
-      );
+    const below = this.#names[firstFrom(this.#names, `${name}/`)];
+    const others = below?.startsWith(`${name}/`) === true ? [below] : [];
+    for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) {
+      const folder = name.slice(0, slash);
+      if (this.get(folder) !== undefined) others.push(folder);
     }
+    if (others.length === 0) return;
+    const [other] = others.sort();
+    throw new BlobPreconditionError(
+      `Cannot create '${name}' in ${location}: '${other}' is there, and an object's name may not be a folder of ` +
+        "another one's; choose a name that does not collide",
+      { context: { location, name, other } },
+    );
   }
 }
 
