@@ -24,11 +24,15 @@ export const CODE = {
   coordinatorLoading: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
+  notEnoughReplicas: 19,
   notEnoughReplicasAfterAppend: 20,
   illegalGeneration: 22,
   unknownMember: 25,
   rebalanceInProgress: 27,
   topicExists: 36,
+  invalidTransactionState: 48,
+  concurrentTransactions: 51,
+  storageError: 56,
   fencedLeaderEpoch: 74,
   unknownLeaderEpoch: 75,
   memberIdRequired: 79,
@@ -48,7 +52,8 @@ type ErrorClass = new (
 
 type Entry = readonly [name: string, errorClass: ErrorClass, nextStep: string];
 
-const REPLACE = "close this producer and open a new one";
+const TAKEN_OVER = "close this producer, a newer one has taken over or its transaction timed out";
+const PROCESS_AGAIN = "abort the transaction and process again from the committed offsets";
 const REJOIN = "join the group again";
 const GRANT = "grant the client's principal access, or use other credentials";
 const RETRY = "try again";
@@ -75,20 +80,25 @@ const ENTRIES: Readonly<Record<number, Entry>> = {
   29: ["TOPIC_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
   30: ["GROUP_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
   31: ["CLUSTER_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
-  45: ["OUT_OF_ORDER_SEQUENCE_NUMBER", FencedError, REPLACE],
-  47: ["INVALID_PRODUCER_EPOCH", FencedError, REPLACE],
-  48: ["INVALID_TXN_STATE", TransactionAbortedError, REPLACE],
+  // Not a takeover: a batch before this one is not in the log, so what was sent behind it has to be sent again too.
+  45: ["OUT_OF_ORDER_SEQUENCE_NUMBER", TransactionAbortedError, PROCESS_AGAIN],
+  47: ["INVALID_PRODUCER_EPOCH", FencedError, TAKEN_OVER],
+  48: ["INVALID_TXN_STATE", TransactionAbortedError, PROCESS_AGAIN],
+  49: ["INVALID_PRODUCER_ID_MAPPING", FencedError, TAKEN_OVER],
+  51: ["CONCURRENT_TRANSACTIONS", BrokerUnavailableError, RETRY],
   53: ["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
   58: ["SASL_AUTHENTICATION_FAILED", AuthorizationError, "check user and password"],
-  59: ["UNKNOWN_PRODUCER_ID", FencedError, REPLACE],
+  56: ["KAFKA_STORAGE_ERROR", BrokerUnavailableError, RETRY],
+  59: ["UNKNOWN_PRODUCER_ID", TransactionAbortedError, PROCESS_AGAIN],
   82: ["FENCED_INSTANCE_ID", FencedError, "stop this member, a newer one has the same instance id"],
   88: ["UNSTABLE_OFFSET_COMMIT", BrokerUnavailableError, RETRY],
-  90: ["PRODUCER_FENCED", FencedError, REPLACE],
+  90: ["PRODUCER_FENCED", FencedError, TAKEN_OVER],
   100: ["UNKNOWN_TOPIC_ID", BrokerUnavailableError, RETRY],
   103: ["INCONSISTENT_TOPIC_ID", BrokerUnavailableError, RETRY],
   110: ["FENCED_MEMBER_EPOCH", AssignmentLostError, REJOIN],
   111: ["UNRELEASED_INSTANCE_ID", BrokerUnavailableError, "wait until the session of the member that has it is over"],
   113: ["STALE_MEMBER_EPOCH", AssignmentLostError, REJOIN],
+  120: ["TRANSACTION_ABORTABLE", TransactionAbortedError, PROCESS_AGAIN],
 };
 
 const NOT_MODELLED: Readonly<Record<number, readonly [name: string, nextStep: string]>> = {
@@ -108,6 +118,7 @@ const WRONG_ARGUMENT: Readonly<Record<number, string>> = {
   37: "the number of partitions is not allowed",
   38: "the replication factor is not allowed",
   44: "a policy of the cluster forbids it",
+  50: "the transaction timeout is longer than the broker's transaction.max.timeout.ms",
 };
 
 /**

@@ -1,4 +1,4 @@
-import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
+import { BrokerUnavailableError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import type {
   Broker,
@@ -16,15 +16,16 @@ import { KafkaConsumer } from "./kafka_consumer.ts";
 import type { MakeConnection } from "./connection.ts";
 import type { ResolvedKafkaOptions } from "./kafka_options.ts";
 import { KafkaProducer } from "./kafka_producer.ts";
+import { KafkaTransactionalProducer } from "./kafka_transactional_producer.ts";
 
 const CAPABILITIES: BrokerCapabilities = Object.freeze({
-  isTransactional: false,
+  isTransactional: true,
   hasStaticMembers: true,
   hasStableOffsets: true,
   createsTopics: false,
 });
 
-/** A Kafka cluster. At-least-once: it has no transactions. */
+/** A Kafka cluster. */
 export class KafkaBroker implements Broker {
   /** Scheme and addresses. */
   readonly location: string;
@@ -32,7 +33,7 @@ export class KafkaBroker implements Broker {
   readonly capabilities: BrokerCapabilities = CAPABILITIES;
   readonly #client: KafkaClient;
   readonly #consumers = new Set<KafkaConsumer>();
-  readonly #producers = new Set<KafkaProducer>();
+  readonly #producers = new Set<KafkaProducer | KafkaTransactionalProducer>();
   #isClosed = false;
 
   /**
@@ -74,15 +75,18 @@ export class KafkaBroker implements Broker {
     return producer;
   }
 
-  /** This adapter has none. @throws {NotModelledError} always. */
-  transactionalProducer(options: TransactionalProducerOptions): Promise<TransactionalProducer> {
-    return Promise.reject(
-      new NotModelledError(
-        `Cannot open transactional producer '${options.transactionalId}' as broker '${this.location}' has no ` +
-          "transactions, set 'processingGuarantee' to at-least-once",
-        { context: { transactionalId: options.transactionalId } },
-      ),
-    );
+  /**
+   * A new transactional producer; nothing is asked before it is initialized.
+   *
+   * @param options Transactional id, and how long a transaction may be open.
+   * @throws {TypeError} when the transactional id is empty.
+   */
+  async transactionalProducer(options: TransactionalProducerOptions): Promise<TransactionalProducer> {
+    await this.open();
+    for (const each of this.#producers) if (each.isClosed) this.#producers.delete(each);
+    const producer = new KafkaTransactionalProducer(this.#client, options);
+    this.#producers.add(producer);
+    return producer;
   }
 
   /** Administration. */

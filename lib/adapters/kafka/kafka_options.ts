@@ -1,4 +1,5 @@
 import { type Compression, COMPRESSIONS } from "./record_batch.ts";
+import type { TransactionGeneration } from "./transaction_generation.ts";
 
 /** TLS, with the names that `node:tls` has for its options. */
 export interface KafkaTls {
@@ -56,6 +57,13 @@ export interface KafkaOptions {
   connectTimeoutMs?: number;
   /** How long to wait for a reply, in milliseconds. @default {30_000} */
   requestTimeoutMs?: number;
+  /**
+   * Bound of the wait before a broker that could not be reached is tried again, in milliseconds; it doubles from failure to
+   * failure, and the wait is at random up to it. @default {50}
+   */
+  reconnectBackoffMs?: number;
+  /** Bound of every such wait, in milliseconds. @default {1_000} */
+  reconnectBackoffMaxMs?: number;
   /** How long `committed` waits for stable offsets, in milliseconds. @default {60_000} */
   stableTimeoutMs?: number;
   /** A rebalance waits for a member at least this long, in milliseconds. @default {60_000} */
@@ -72,10 +80,17 @@ export interface KafkaOptions {
   compression?: Compression;
   /**
    * Bound of what the compressed records of one partition in one reply may hold, in bytes; a batch that holds more is
-   * refused. @default {268_435_456}
+   * refused. @default {134_217_728}
    */
   decompressedBytesMax?: number;
+  /**
+   * Generation of the protocol of transactions: `auto` is the highest one that the cluster has finalized. Generation 1 is
+   * spoken by all brokers; 2 (KIP-890) needs Kafka 4 with the feature `transaction.version` 2. @default {"auto"}
+   */
+  transactionProtocol?: "auto" | TransactionGeneration;
 }
+
+const TRANSACTION_PROTOCOLS: readonly unknown[] = ["auto", 1, 2];
 
 /** Addresses and bounds, with their defaults; TLS and SASL are the connections' own. */
 export type ResolvedKafkaOptions = Readonly<Required<Omit<KafkaOptions, "ssl" | "sasl">>>;
@@ -83,13 +98,15 @@ export type ResolvedKafkaOptions = Readonly<Required<Omit<KafkaOptions, "ssl" | 
 const DEFAULTS = {
   connectTimeoutMs: 3_000,
   requestTimeoutMs: 30_000,
+  reconnectBackoffMs: 50,
+  reconnectBackoffMaxMs: 1_000,
   stableTimeoutMs: 60_000,
   rebalanceTimeoutMs: 60_000,
   heartbeatIntervalMs: 1_000,
   fetchWaitMs: 100,
   metadataMaxAgeMs: 60_000,
   batchBytesMax: 900_000,
-  decompressedBytesMax: 2 ** 28,
+  decompressedBytesMax: 2 ** 27,
 };
 
 /**
@@ -104,7 +121,7 @@ export function resolveOptions(
   options: Omit<KafkaOptions, "ssl" | "sasl">,
   scheme: string = "kafka",
 ): ResolvedKafkaOptions {
-  const { clientId = "turbine", brokers, compression = "none" } = options;
+  const { clientId = "turbine", brokers, compression = "none", transactionProtocol = "auto" } = options;
   if (brokers.length === 0) {
     throw new TypeError(`Cannot create ${scheme} broker as 'brokers' must name one address: current value is []`);
   }
@@ -113,6 +130,12 @@ export function resolveOptions(
     const names = COMPRESSIONS.map((name) => `'${name}'`).join(", ");
     throw new TypeError(
       `Cannot create ${scheme} broker as 'compression' must be one of ${names}: current value is '${compression}'`,
+    );
+  }
+  if (!TRANSACTION_PROTOCOLS.includes(transactionProtocol)) {
+    throw new TypeError(
+      `Cannot create ${scheme} broker as 'transactionProtocol' must be 'auto', 1 or 2: current value is ` +
+        `'${transactionProtocol}'`,
     );
   }
   const numbers = { ...DEFAULTS };
@@ -126,7 +149,13 @@ export function resolveOptions(
     }
     numbers[name] = value;
   }
-  return Object.freeze({ brokers: [...brokers], clientId, compression, ...numbers });
+  if (numbers.reconnectBackoffMaxMs < numbers.reconnectBackoffMs) {
+    throw new RangeError(
+      `Cannot create ${scheme} broker as 'reconnectBackoffMaxMs' must be at least 'reconnectBackoffMs' ` +
+        `(${numbers.reconnectBackoffMs}): current value is ${numbers.reconnectBackoffMaxMs}`,
+    );
+  }
+  return Object.freeze({ brokers: [...brokers], clientId, compression, transactionProtocol, ...numbers });
 }
 
 /** Host and port of an address; IPv6 addresses stand in brackets. @throws {TypeError} when it is not `host:port`. */

@@ -6,7 +6,12 @@ import type { KafkajsOptions } from "./kafkajs_options.ts";
 import { ByteReader } from "../kafka/protocol/byte_reader.ts";
 import { ByteWriter } from "../kafka/protocol/byte_writer.ts";
 import type { Call } from "../kafka/protocol/call.ts";
-import { API_VERSIONS_CALL, type ApiVersions } from "../kafka/protocol/metadata_calls.ts";
+import {
+  API_VERSIONS,
+  API_VERSIONS_3_CALL,
+  API_VERSIONS_CALL,
+  type ApiVersions,
+} from "../kafka/protocol/metadata_calls.ts";
 
 /** What a connection is told. */
 export interface KafkajsConnectionOptions {
@@ -24,10 +29,9 @@ export interface KafkajsConnectionOptions {
 export class KafkajsConnection implements KafkaConnection {
   /** `host:port`. */
   readonly address: string;
-  /** Asked in the oldest form, the broker tells none. */
-  readonly features: Readonly<Record<string, number>> = {};
   readonly #connection: BoundConnection;
   #versions: ApiVersions = {};
+  #features: Readonly<Record<string, number>> = {};
   #isDestroyed = false;
 
   /**
@@ -59,6 +63,11 @@ export class KafkajsConnection implements KafkaConnection {
     return this.#versions;
   }
 
+  /** Levels of the features that its cluster has finalized. */
+  get features(): Readonly<Record<string, number>> {
+    return this.#features;
+  }
+
   /** Whether calls can be sent. */
   get isOpen(): boolean {
     return !this.#isDestroyed && this.#connection.isConnected();
@@ -77,6 +86,10 @@ export class KafkajsConnection implements KafkaConnection {
       this.#connection.setVersions(this.#versions);
       this.#connection.setSupportAuthenticationProtocol(true);
       await this.#connection.authenticate();
+      // Brokers that do not know this version have no features either.
+      if ((this.#versions[API_VERSIONS]?.maxVersion ?? 0) >= API_VERSIONS_3_CALL.version) {
+        this.#features = (await this.#exchange(API_VERSIONS_3_CALL, 0)).features;
+      }
     } catch (error) {
       this.destroy();
       throw this.#openError(error);
@@ -144,7 +157,7 @@ export class KafkajsConnection implements KafkaConnection {
     });
     const payload = reply.payload as Uint8Array;
     const reader = new ByteReader(new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength));
-    if (isFlexible) reader.tags();
+    if (isFlexible && apiKey !== API_VERSIONS) reader.tags();
     return call.read(reader);
   }
 

@@ -1,0 +1,240 @@
+import { StreamError, TransactionAbortedError } from "../../base/errors.ts";
+import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
+import type {
+  CommittedPosition,
+  GroupMetadata,
+  ProducedRange,
+  ProduceRequest,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from "../../seams/broker.ts";
+import { CODE, outcomeOfError } from "./broker_codes.ts";
+import type { Channel, KafkaClient } from "./kafka_client.ts";
+import type { ProducerSession } from "./protocol/transaction_calls.ts";
+import { encodeParts, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
+import { CALL_VERSIONS } from "./transaction_generation.ts";
+import { closedError, TransactionSession } from "./transaction_session.ts";
+
+/** Transactions that are open for longer are aborted, if the caller does not say otherwise, in milliseconds. */
+const TIMEOUT_MS = 60_000;
+
+/**
+ * A transactional producer. Requests are sent one after the other, in the order of the calls: records of a partition stand
+ * in that order, and the first batch that brings a partition into a transaction is answered before the next one is sent.
+ *
+ * A transaction in which a send was not applied can only be aborted. Of all requests only the end is repeated after a lost
+ * reply, as only it is answered the same way when it comes twice. After any other outcome that is not `applied`, and after
+ * an end that was sent twice, the next transaction begins with a bump of the epoch, so that nothing that is still on its
+ * way takes effect in it; the bump fails when another producer has taken over in between.
+ */
+export class KafkaTransactionalProducer implements TransactionalProducer {
+  readonly #client: KafkaClient;
+  readonly #channel: Channel;
+  readonly #transactionalId: string;
+  readonly #session: TransactionSession;
+  readonly #added = new Set<string>();
+  #sender: Sender | null = null;
+  #needsEpoch = false;
+  #isOpen = false;
+  #hasSent = false;
+  #hasFailed = false;
+  #turn = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param client Connections.
+   * @param options Transactional id and timeout.
+   * @throws {TypeError} when the transactional id is empty.
+   */
+  constructor(client: KafkaClient, options: TransactionalProducerOptions) {
+    const { transactionalId, transactionTimeoutMs: timeoutMs = TIMEOUT_MS } = options;
+    if (transactionalId === "") {
+      throw new TypeError("Cannot create producer as 'transactionalId' must not be empty: current value is ''");
+    }
+    this.#client = client;
+    this.#channel = client.channel("transactions");
+    this.#transactionalId = transactionalId;
+    this.#session = new TransactionSession(client, this.#channel, { transactionalId, timeoutMs });
+  }
+
+  /** Whether it takes nothing any more. */
+  get isClosed(): boolean {
+    return this.#session.isClosed;
+  }
+
+  /** Fences older producers of this id and ends their open transaction. */
+  initialize(): Promise<Outcome<void>> {
+    return this.#inTurn(async () => {
+      const outcome = await this.#session.initialize();
+      if (outcome.kind !== "applied") return outcome;
+      this.#adopt(outcome.value);
+      this.#needsEpoch = false;
+      this.#isOpen = false;
+      return applied();
+    });
+  }
+
+  /** Begins a transaction; nothing is sent. */
+  begin(): void {
+    if (this.#sender === null) {
+      throw new TypeError("Cannot begin transaction as 'initialize' must be called first: current value is undefined");
+    }
+    if (this.#isOpen) throw new TypeError("Cannot begin transaction as one is open: current value is true");
+    this.#isOpen = true;
+    this.#hasSent = false;
+    this.#hasFailed = false;
+    this.#added.clear();
+  }
+
+  /** Appends records inside the transaction. */
+  produce(request: ProduceRequest): Promise<Outcome<readonly ProducedRange[]>> {
+    const turn = this.#turn++;
+    return this.#inTurn(async () => {
+      this.#checkOpen("produce");
+      if (request.records.count === 0) return applied([]);
+      return this.#noting(await this.#produce(request, turn));
+    });
+  }
+
+  /** Puts offsets into the transaction. */
+  sendOffsets(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
+    return this.#inTurn(async () => {
+      this.#checkOpen("send offsets");
+      if (positions.length === 0) return applied();
+      return this.#noting(await this.#sendOffsets(positions, group));
+    });
+  }
+
+  /** Ends the transaction: everything becomes visible. */
+  commit(): Promise<Outcome<void>> {
+    return this.#inTurn(async () => {
+      this.#checkOpen("commit");
+      if (!this.#hasFailed) return await this.#end(true);
+      return notApplied(
+        new TransactionAbortedError(
+          "Cannot commit transaction: a send inside it was not applied, abort it and process again",
+        ),
+      );
+    });
+  }
+
+  /** Ends the transaction: nothing becomes visible. */
+  abort(): Promise<Outcome<void>> {
+    return this.#inTurn(() => {
+      this.#checkOpen("abort");
+      return this.#end(false);
+    });
+  }
+
+  /** Drops the connection without ending anything; calls under way fail. */
+  async close(): Promise<void> {
+    this.#session.close();
+    await this.#last;
+  }
+
+  async #produce(request: ProduceRequest, turn: number): Promise<Outcome<readonly ProducedRange[]>> {
+    const { topic } = request;
+    const current = await this.#current();
+    if (current.kind !== "applied") return current;
+    const sender = current.value;
+    let parts: RecordsPart[];
+    try {
+      parts = await encodeParts(this.#client, request, { sender, turn, isTransactional: true });
+    } catch (error) {
+      return outcomeOfError(error);
+    }
+    const joined = await this.#join(sender, parts.map(({ partition }) => ({ topic, partition })));
+    if (joined.kind !== "applied") return joined;
+    this.#hasSent = true;
+    const version = CALL_VERSIONS[this.#session.generation].produce;
+    return await sendParts(this.#client, topic, {
+      parts,
+      channel: this.#channel,
+      transaction: { transactionalId: this.#transactionalId, version },
+      isClosed: () => this.isClosed,
+    });
+  }
+
+  async #sendOffsets(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
+    const current = await this.#current();
+    if (current.kind !== "applied") return current;
+    const key = `group ${group.groupId}`;
+    this.#hasSent = true;
+    if (this.#session.generation === 1 && !this.#added.has(key)) {
+      const added = await this.#session.addOffsets(current.value, group.groupId);
+      if (added.kind !== "applied") return added;
+      this.#added.add(key);
+    }
+    return await this.#session.stageOffsets(current.value, positions, group);
+  }
+
+  /** Generation 1: partitions join the transaction before their first record. */
+  async #join(
+    sender: Sender,
+    places: readonly { readonly topic: string; readonly partition: number }[],
+  ): Promise<Outcome<void>> {
+    if (this.#session.generation === 2) return applied();
+    const missing = places.filter(({ topic, partition }) => !this.#added.has(`${topic}/${partition}`));
+    if (missing.length === 0) return applied();
+    this.#hasSent = true;
+    const outcome = await this.#session.addPartitions(sender, missing);
+    if (outcome.kind === "applied") {
+      for (const { topic, partition } of missing) this.#added.add(`${topic}/${partition}`);
+    }
+    return outcome;
+  }
+
+  /** Who sends, under a new epoch if the last one may still have something on its way. */
+  async #current(): Promise<Outcome<Sender>> {
+    if (this.#needsEpoch && !this.#hasSent) {
+      const outcome = await this.#session.initialize(this.#sender!);
+      if (outcome.kind !== "applied") return outcome;
+      this.#adopt(outcome.value);
+      this.#needsEpoch = false;
+    }
+    return applied(this.#sender!);
+  }
+
+  async #end(isCommit: boolean): Promise<Outcome<void>> {
+    this.#isOpen = false;
+    if (!this.#hasSent) return applied();
+    const outcome = await this.#session.end(this.#sender!, isCommit);
+    if (outcome.kind === "applied") {
+      const { session, hasCopies } = outcome.value;
+      const isSame = !this.#adopt(session);
+      this.#needsEpoch = isSame && (this.#hasFailed || hasCopies);
+      return applied();
+    }
+    this.#needsEpoch = true;
+    // All sends were refused, so the coordinator never heard of this transaction: there is nothing to abort.
+    return !isCommit && this.#hasFailed && codeOf(outcome) === CODE.invalidTransactionState ? applied() : outcome;
+  }
+
+  /** A send that is not known to be applied spoils its transaction. */
+  #noting<T>(outcome: Outcome<T>): Outcome<T> {
+    if (outcome.kind !== "applied") this.#hasFailed = true;
+    return outcome;
+  }
+
+  /** Goes on under a session: a new one starts its sequence numbers anew. Tells whether it is a new one. */
+  #adopt({ producerId, producerEpoch }: ProducerSession): boolean {
+    if (this.#sender?.producerId === producerId && this.#sender.producerEpoch === producerEpoch) return false;
+    this.#sender = { producerId, producerEpoch, sequences: new Map() };
+    return true;
+  }
+
+  #inTurn<T>(what: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const done = this.#last.then(() => this.isClosed ? notApplied(closedError(this.#transactionalId)) : what());
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#isOpen) return;
+    throw new TypeError(`Cannot ${what} as 'begin' must be called first: current value is no open transaction`);
+  }
+}
+
+function codeOf({ kind, error }: Exclude<Outcome<never>, { readonly kind: "applied" }>): unknown {
+  return kind === "not-applied" && error instanceof StreamError ? error.context.code : undefined;
+}
