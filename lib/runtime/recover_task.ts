@@ -9,15 +9,29 @@ import type { CommitWitness } from "../core/commit_witness.ts";
 import { decodePosition, type TaskPosition } from "../core/position.ts";
 import type { RecoveryInput, RecoveryPlan } from "../core/recovery_input.ts";
 import { recoveryPlan } from "../core/recovery_plan.ts";
-import type { PartitionOffsets, TopicDescription } from "../seams/broker.ts";
+import type { CommittedPosition, PartitionOffsets, TopicDescription, TopicPartition } from "../seams/broker.ts";
 import { randomId } from "../seams/random.ts";
 import type { StateStore, StateStoreKey } from "../seams/state_store.ts";
 import { type RestorableCheckpoint, TaskCheckpoints } from "./task_checkpoints.ts";
 import { Ownership } from "./ownership.ts";
 import { TaskState } from "./state/task_state.ts";
+import type { RunnerParts } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
-import type { TaskOptions } from "./task.ts";
 import { TaskKeeper } from "./task_keeper.ts";
+
+/** What a task is opened with. */
+export interface TaskOptions {
+  /** The input partition. */
+  readonly source: TopicPartition;
+  /** Its topic as it is now; `undefined` when there is none any more. */
+  readonly topic: TopicDescription | undefined;
+  /** Broker, stores, clock. */
+  readonly parts: RunnerParts;
+  /** What the group committed for the partition, read stable. */
+  readonly committed: CommittedPosition | undefined;
+  /** Writer named in commit metadata, or `null` without transactions. */
+  readonly transactionalId: string | null;
+}
 
 /** A task's state and where it stands. */
 export interface RecoveredTask {

@@ -12,6 +12,7 @@ import type { Consumer, TopicPartition } from "../seams/broker.ts";
 import { AssignedTasks } from "./assigned_tasks.ts";
 import { CommitGroup } from "./commit_group.ts";
 import { MemberWork } from "./member_work.ts";
+import { OffsetWatch } from "./offset_watch.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import { groupIdOf, type SubscriptionSpec } from "./subscription_spec.ts";
 import { closedDirty, isPassing, Stop, Trouble } from "./trouble.ts";
@@ -31,6 +32,7 @@ export class SubscriptionRunner {
   #consumer: Consumer | undefined;
   #commits!: CommitGroup;
   #work!: MemberWork;
+  #watch!: OffsetWatch;
   #isJoined = false;
   #commitsSeen = 0;
   #ending: Ending | undefined;
@@ -148,6 +150,13 @@ export class SubscriptionRunner {
       isEnding: () => this.#ending !== undefined,
       unlessAborted: (work) => this.#unlessAborted(work),
     });
+    this.#watch = new OffsetWatch({
+      consumer,
+      commits: this.#commits,
+      tasks: this.#tasks,
+      environment: this.#parts.environment,
+      intervalMs: options.failoverGraceMs,
+    });
     this.#consumer = consumer;
   }
 
@@ -208,6 +217,7 @@ export class SubscriptionRunner {
     await this.#work.processReady();
     await this.#work.commitIfDue();
     await this.#work.keepState();
+    await this.#watch.look();
     const { committed } = this.#commits.counts;
     if (committed === this.#commitsSeen) return;
     this.#commitsSeen = committed;

@@ -10,37 +10,24 @@
  */
 import { invariant } from "../base/assert.ts";
 import { errorAction } from "../core/error_policy.ts";
+import { witnessOf } from "../core/commit_witness.ts";
 import type { OpenCommit } from "../core/open_commits.ts";
 import { OpenCommits } from "../core/open_commits.ts";
 import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
-import type { CommittedPosition, TopicDescription, TopicPartition } from "../seams/broker.ts";
+import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
 import type { StepDetail, StepLabel } from "../seams/observer.ts";
 import { BatchProcessor } from "./batch_processor.ts";
 import { CommitOutputs } from "./commit_outputs.ts";
 import { IdleTime } from "./idle_time.ts";
-import { type RecoveredTask, recoverTask } from "./recover_task.ts";
+import { type RecoveredTask, recoverTask, type TaskOptions } from "./recover_task.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
 import { sealCommit, type SealedCommit } from "./sealed_commit.ts";
 import { SilentReplay } from "./silent_replay.ts";
 import { TaskInput } from "./task_input.ts";
 import type { TaskKeeper } from "./task_keeper.ts";
-
-/** What a task is opened with. */
-export interface TaskOptions {
-  /** The input partition. */
-  readonly source: TopicPartition;
-  /** Its topic as it is now; `undefined` when there is none any more. */
-  readonly topic: TopicDescription | undefined;
-  /** Broker, stores, clock. */
-  readonly parts: RunnerParts;
-  /** What the group committed for the partition, read stable. */
-  readonly committed: CommittedPosition | undefined;
-  /** Writer named in commit metadata, or `null` without transactions. */
-  readonly transactionalId: string | null;
-}
 
 /** Processes one partition. Calls that change it are serialised by the runner. */
 export class Task {
@@ -80,11 +67,8 @@ export class Task {
       signal: this.#end.signal,
       ensureTopic: parts.ensureTopic,
     });
-    this.#time = new TaskTime({
-      outOfOrdernessMs: spec.input.outOfOrdernessMs,
-      idleTimeoutMs: spec.settings.idleTimeoutMs,
-    });
     const { outOfOrdernessMs } = spec.input;
+    this.#time = new TaskTime({ outOfOrdernessMs, idleTimeoutMs: spec.settings.idleTimeoutMs });
     this.#idle = new IdleTime(this.#time, { outOfOrdernessMs, commitIntervalMs: spec.settings.commitIntervalMs });
     this.#time.restore(recovered.restored.taskTimeMs);
     this.#input = new TaskInput(recovered.restored.offset);
@@ -250,6 +234,20 @@ export class Task {
     this.#commits.extend({ to: head.offset, rows: 0, taskTimeMs: target, decisions: [entry] });
   }
 
+  /**
+   * A commit without rows, when the group holds an older commit of ours than the last one that has happened.
+   *
+   * @param found What the group holds.
+   * @returns Whether it does.
+   */
+  commitAgain(found: CommittedPosition | undefined): boolean {
+    if (this.#isReplaying || this.#isClosed || this.hasOpenWork) return false;
+    const held = witnessOf(found);
+    const isOurs = held.kind === "ours" && held.lineage === this.#recovered.lineage;
+    if (isOurs && held.commitSequence < this.#commits.committed.sequence) this.#commitNothing();
+    return this.hasOpenWork;
+  }
+
   /** Closes the open commit to more batches and hands it out; `undefined` when there is none or one is on its way. */
   seal(): SealedCommit | undefined {
     if (!this.canSeal) return undefined;
@@ -390,7 +388,10 @@ export class Task {
 
   /** The group does not know this lineage or position yet: a commit without rows says so before any record. */
   #anchor(): void {
-    if (!this.#recovered.isCommitNeeded || this.#commitCount > 0) return;
+    if (this.#recovered.isCommitNeeded && this.#commitCount === 0) this.#commitNothing();
+  }
+
+  #commitNothing(): void {
     this.#openCommit();
     this.#commits.extend({ to: this.#commits.head.offset, rows: 0, taskTimeMs: this.#time.taskTimeMs });
   }

@@ -2,7 +2,7 @@ import type { ClientCall } from "../../../lib/adapters/embedded/client_calls.ts"
 import type { StepLabel } from "../../../lib/seams/observer.ts";
 import type { SimProcess } from "../contracts.ts";
 import { inviteGuest } from "./guest.ts";
-import { healLateCommit, strikeCalls } from "./network_faults.ts";
+import { strikeCalls } from "./network_faults.ts";
 import { committedOf, isCheckpointed, operatorComes, setOffsets, whileDown } from "./operator.ts";
 import { FOREIGN, type Injectors, type Strike } from "./strike.ts";
 
@@ -85,7 +85,6 @@ function oldGeneration(strike: Strike): void {
       if (groupId === undefined) return;
       const delayMs = world.options.requestTimeoutMs + strike.lastingMs;
       world.strike(fault, { process, calls: [commitCall(strike)], fate: "delayed", delayMs });
-      if (commitCall(strike) === "commit") healLateCommit(strike, delayMs);
       world.broker.rebalance(groupId);
     })
   );

@@ -2,9 +2,6 @@ import type { ClientCall } from "../../../lib/adapters/embedded/client_calls.ts"
 import type { CallFate } from "../fault_world.ts";
 import type { Injectors, Strike } from "./strike.ts";
 
-/** Travel times of the network, amply. */
-const SETTLED_MS = 500;
-
 const READS: readonly ClientCall[] = ["fetch", "committed", "admin"];
 const PLAIN_EFFECTS: readonly ClientCall[] = ["produce", "commit", "initialize", "join", "heartbeat", "leave"];
 const TRANSACTION_EFFECTS: readonly ClientCall[] = [
@@ -42,22 +39,6 @@ export function strikeCalls(
   const times = 1 + strike.draw("times", timesMax);
   const delayMs = strike.lastingMs;
   world.strike(fault, { process: fault.process, calls, fate, delayMs, times });
-  if ((fate === "delayed" || fate === "duplicated") && calls.includes("commit")) healLateCommit(strike, delayMs);
-}
-
-/**
- * A plain offset commit that lands late takes the group back until the next commit, and an input that has ended has none:
- * then the group divides anew, as it does sooner or later, and the task commits where it stands.
- *
- * @param strike The fault that delayed it.
- * @param delayMs How late it lands at most.
- */
-export function healLateCommit({ world }: Strike, delayMs: number): void {
-  const { warmUpMs, safetyMs, requestTimeoutMs } = world.options;
-  const endMs = warmUpMs + safetyMs + delayMs + requestTimeoutMs + SETTLED_MS;
-  world.after(Math.max(0, endMs - world.nowMs), () => {
-    for (const groupId of world.groupIds) world.broker.rebalance(groupId);
-  });
 }
 
 function cutOff(strike: Strike): void {
