@@ -1,6 +1,8 @@
-import { BrokerUnavailableError } from "../../base/errors.ts";
-import type { ByteSpans, Records } from "../../columns/records.ts";
+import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
+import type { Records } from "../../columns/records.ts";
+import { mayHold, RecordColumns, type Section } from "./decode_records.ts";
 import { decompress } from "./decompress.ts";
+import { DecompressOutput, OutputLimitError } from "./decompress_output.ts";
 import type { AbortedTransaction } from "./protocol/record_calls.ts";
 import { ATTRIBUTES, type BatchHeader, HEADER_SIZE } from "./record_batch.ts";
 import { isAbortMarker, scanBatches, visibleBatches } from "./scan_batches.ts";
@@ -23,174 +25,106 @@ export interface DecodeOptions {
   readonly from: number;
   /** Aborted transactions that the broker named. */
   readonly aborted: readonly AbortedTransaction[];
-  /** Bound of what compressed batches may hold, in bytes. @default {268_435_456} */
+  /** Bound of what compressed batches may hold, in bytes. @default {134_217_728} */
   readonly decompressedBytesMax?: number;
 }
 
-/** A run of records of one batch in the common buffer. */
-interface Segment {
-  readonly header: BatchHeader;
-  readonly start: number;
-  readonly end: number;
+/** Batches to read, where their records stand, and what keeps the batch after them from being read. */
+interface Sections {
+  readonly bytes: Uint8Array;
+  readonly sections: readonly Section[];
+  readonly stop: Stop | null;
 }
+
+/** A batch that is not read, and why. */
+interface Stop {
+  readonly header: BatchHeader;
+  readonly error: Error;
+}
+
+const DECOMPRESSED_BYTES_MAX = 2 ** 27;
 
 /**
  * Decodes what a broker sent for one partition. Bytes are not copied unless they are compressed.
  *
+ * Before a batch that is damaged, or that holds more than may be held, it stops when something stands before it, so that all
+ * of that is handed out; the next fetch begins with that batch, and tells.
+ *
  * @param bytes Record batches; the last one may be cut off.
- * @param options First offset wanted, and the aborted transactions that the broker named.
+ * @param options First offset wanted, the aborted transactions that the broker named, and the bound.
  * @throws {BrokerUnavailableError} when a batch is damaged.
+ * @throws {NotModelledError} when one batch holds more than may be held, or is of an unknown codec or message format.
  */
-export function decodeBatches(
-  bytes: Uint8Array,
-  options: DecodeOptions,
-): DecodedRecords {
-  const headers = scanBatches(bytes);
+export function decodeBatches(bytes: Uint8Array, options: DecodeOptions): DecodedRecords {
+  const { from, aborted, decompressedBytesMax = DECOMPRESSED_BYTES_MAX } = options;
+  const headers = scanBatches(bytes, from);
   const last = headers.at(-1);
-  const to = Math.max(options.from, last === undefined ? 0 : last.lastOffset + 1);
-  const visible = visibleBatches(headers, options.aborted, (header) => isAbortMarker(bytes, header))
-    .filter(({ lastOffset }) => lastOffset >= options.from);
-  const { buffer, segments } = inOneBuffer(bytes, visible);
-  const rows = new Rows(buffer, visible.reduce((sum, { count }) => sum + count, 0));
-  for (const segment of segments) rows.read(segment, options.from);
-  return { ...rows.finish(), to, leaderEpoch: last?.leaderEpoch ?? -1 };
-}
-
-function inOneBuffer(bytes: Uint8Array, batches: readonly BatchHeader[]): { buffer: Uint8Array; segments: Segment[] } {
-  if (batches.every(({ attributes }) => (attributes & ATTRIBUTES.codec) === 0)) {
+  if (last !== undefined && last.lastOffset < from) throw before(from, last);
+  const wanted = visibleBatches(headers, aborted, (header) => isAbortMarker(bytes, header))
+    .filter(({ lastOffset, count }) => lastOffset >= from && count > 0);
+  const located = locate(bytes, wanted, decompressedBytesMax);
+  const columns = new RecordColumns(located.bytes, located.sections.reduce((sum, { header }) => sum + header.count, 0));
+  let { stop } = located;
+  for (const section of located.sections) {
+    if (columns.add(section, from)) continue;
+    stop = { header: section.header, error: damaged(section.header) };
+    break;
+  }
+  if (stop === null) {
     return {
-      buffer: bytes,
-      segments: batches.map((header) => ({ header, start: header.start + HEADER_SIZE, end: header.end })),
+      ...columns.finish(),
+      to: last === undefined ? from : last.lastOffset + 1,
+      leaderEpoch: last?.leaderEpoch ?? -1,
     };
   }
-  const parts = batches.map(({ attributes, start, end }) =>
-    decompress(attributes & ATTRIBUTES.codec, bytes.subarray(start + HEADER_SIZE, end))
-  );
-  const buffer = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  const segments = parts.map((part, i) => {
-    buffer.set(part, at);
-    at += part.length;
-    return { header: batches[i]!, start: at - part.length, end: at };
-  });
-  return { buffer, segments };
+  const { baseOffset } = stop.header;
+  if (baseOffset <= from) throw stop.error;
+  const leaderEpoch = headers[headers.indexOf(stop.header) - 1]?.leaderEpoch ?? -1;
+  return { ...columns.finish(), to: baseOffset, leaderEpoch };
 }
 
-/** Columns that fill up row by row. */
-class Rows {
-  readonly #bytes: Uint8Array;
-  #count = 0;
-  #at = 0;
-  #hasKeys = false;
-  #hasHeaders = false;
-  readonly #keyStarts: Int32Array;
-  readonly #keyEnds: Int32Array;
-  readonly #valueStarts: Int32Array;
-  readonly #valueEnds: Int32Array;
-  readonly #headerStarts: Int32Array;
-  readonly #headerEnds: Int32Array;
-  readonly #timestamps: Float64Array;
-  readonly #offsets: Float64Array;
-
-  constructor(bytes: Uint8Array, capacity: number) {
-    this.#bytes = bytes;
-    this.#keyStarts = new Int32Array(capacity);
-    this.#keyEnds = new Int32Array(capacity);
-    this.#valueStarts = new Int32Array(capacity);
-    this.#valueEnds = new Int32Array(capacity);
-    this.#headerStarts = new Int32Array(capacity);
-    this.#headerEnds = new Int32Array(capacity);
-    this.#timestamps = new Float64Array(capacity);
-    this.#offsets = new Float64Array(capacity);
-  }
-
-  /** Reads the records of one batch from offset `from` on. */
-  read({ header, start, end }: Segment, from: number): void {
-    const { baseOffset, baseTimestamp, maxTimestamp, count } = header;
-    const isAppendTime = (header.attributes & ATTRIBUTES.isAppendTime) !== 0;
-    this.#at = start;
-    for (let i = 0; i < count; i++) {
-      const length = this.#varint();
-      const next = this.#at + length;
-      if (length < 0 || next > end) throw damaged(header);
-      this.#at += 1;
-      const timestampDelta = this.#varlong();
-      const offset = baseOffset + this.#varint();
-      if (offset >= from) {
-        const row = this.#count++;
-        this.#offsets[row] = offset;
-        this.#timestamps[row] = isAppendTime ? maxTimestamp : baseTimestamp + timestampDelta;
-        this.#readBytes(row, next);
-      }
-      this.#at = next;
+/** Finds the records of batches: where they stand when none is compressed, and else in one buffer for all. */
+function locate(bytes: Uint8Array, batches: readonly BatchHeader[], bytesMax: number): Sections {
+  const sections: Section[] = [];
+  const isPlain = batches.every(({ attributes }) => (attributes & ATTRIBUTES.codec) === 0);
+  const output = new DecompressOutput(isPlain ? 0 : bytesMax);
+  let stop: Stop | null = null;
+  for (const header of batches) {
+    const error = isPlain ? null : decompressBatch(bytes, header, output);
+    const start = isPlain ? header.start + HEADER_SIZE : sections.at(-1)?.end ?? 0;
+    const section = { header, start, end: isPlain ? header.end : output.length };
+    if (error !== null || !mayHold(section)) {
+      stop = { header, error: error ?? damaged(header) };
+      break;
     }
+    sections.push(section);
   }
+  return { bytes: isPlain ? bytes : output.take(), sections, stop };
+}
 
-  finish(): { readonly records: Records; readonly offsets: Float64Array } {
-    const count = this.#count;
-    const spans = (starts: Int32Array, ends: Int32Array): ByteSpans => ({
-      bytes: this.#bytes,
-      starts: starts.subarray(0, count),
-      ends: ends.subarray(0, count),
-    });
-    const records = {
-      count,
-      keys: this.#hasKeys ? spans(this.#keyStarts, this.#keyEnds) : null,
-      values: spans(this.#valueStarts, this.#valueEnds),
-      timestamps: this.#timestamps.subarray(0, count),
-      headers: this.#hasHeaders ? spans(this.#headerStarts, this.#headerEnds) : null,
-    };
-    return { records, offsets: this.#offsets.subarray(0, count) };
+function decompressBatch(bytes: Uint8Array, header: BatchHeader, output: DecompressOutput): Error | null {
+  try {
+    decompress(header.attributes & ATTRIBUTES.codec, bytes.subarray(header.start + HEADER_SIZE, header.end), output);
+    return null;
+  } catch (error) {
+    if (!(error instanceof OutputLimitError)) return error as Error;
+    const { baseOffset, end, start } = header;
+    return new NotModelledError(
+      `Cannot read the record batch at offset ${baseOffset} as its ${
+        end - start - HEADER_SIZE
+      } compressed bytes hold more ` +
+        `than ${output.bytesMax}, raise 'decompressedBytesMax' if its producer can be trusted`,
+      { cause: error, context: { offset: baseOffset, bytesMax: output.bytesMax } },
+    );
   }
+}
 
-  #readBytes(row: number, next: number): void {
-    const keyLength = this.#varint();
-    this.#keyStarts[row] = keyLength < 0 ? -1 : this.#at;
-    if (keyLength >= 0) {
-      this.#at += keyLength;
-      this.#hasKeys = true;
-    }
-    this.#keyEnds[row] = this.#at;
-    const valueLength = this.#varint();
-    this.#valueStarts[row] = valueLength < 0 ? -1 : this.#at;
-    if (valueLength >= 0) this.#at += valueLength;
-    this.#valueEnds[row] = this.#at;
-    if (this.#at >= next) {
-      throw new BrokerUnavailableError(
-        `Cannot read the record at offset ${this.#offsets[row]} as it is damaged, try again`,
-      );
-    }
-    const hasHeaders = this.#bytes[this.#at] !== 0;
-    this.#headerStarts[row] = hasHeaders ? this.#at : -1;
-    this.#headerEnds[row] = next;
-    if (hasHeaders) this.#hasHeaders = true;
-  }
-
-  /** A zigzag varint of 32 bits. */
-  #varint(): number {
-    const bytes = this.#bytes;
-    let byte = bytes[this.#at++]!;
-    let value = byte & 127;
-    for (let shift = 7; byte > 127 && shift < 35; shift += 7) {
-      byte = bytes[this.#at++]!;
-      value |= (byte & 127) << shift;
-    }
-    return (value >>> 1) ^ -(value & 1);
-  }
-
-  /** A zigzag varint of up to 64 bits, exact up to 2^53. */
-  #varlong(): number {
-    const bytes = this.#bytes;
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
-      const byte = bytes[this.#at++]!;
-      value += (byte & 127) * scale;
-      if (byte < 128) break;
-      scale *= 128;
-    }
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
+function before(from: number, last: BatchHeader): BrokerUnavailableError {
+  return new BrokerUnavailableError(
+    `Cannot read records at offset ${from} as the broker sent what ends at ${last.lastOffset}, try again; if it stays, the ` +
+      "log is damaged on the broker",
+    { context: { offset: from } },
+  );
 }
 
 function damaged({ baseOffset }: BatchHeader): BrokerUnavailableError {

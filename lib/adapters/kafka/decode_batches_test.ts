@@ -1,10 +1,9 @@
-import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
 import { crc32c } from "../../base/crc32c.ts";
 import { spanBytes } from "../../columns/spans.ts";
 import { recordsOf, rowsOf } from "../../../testing/record_rows.ts";
 import { decodeBatches, type DecodedRecords } from "./decode_batches.ts";
-import { decompress } from "./decompress.ts";
 import { encodeBatches } from "./encode_batches.ts";
 import { ATTRIBUTES, CHECKED_FROM, HEADER_SIZE } from "./record_batch.ts";
 
@@ -179,30 +178,4 @@ Deno.test("decodeBatches() reads plain and compressed batches side by side", () 
   assertEquals(valuesOf(decoded).length, 11);
   assertEquals([valuesOf(decoded)[1], valuesOf(decoded)[10]], ["b", "z"]);
   assertEquals([...decoded.offsets], Array.from({ length: 11 }, (_, i) => i));
-});
-
-for (const [number, codec] of ["none", "gzip", "snappy", "lz4", "zstd"].entries()) {
-  if (number === 0) continue;
-  Deno.test(`decompress() of codec ${codec} gives the bytes or an error, whatever is changed or cut off`, () => {
-    const bytes = fromBase64(BY_KAFKA[codec]!).subarray(HEADER_SIZE);
-    const size = decompress(number, bytes).length;
-    let refused = 0;
-    for (let at = 0; at < bytes.length; at++) {
-      const changed = bytes.slice();
-      changed[at]! ^= 0x81;
-      for (const damaged of [changed, bytes.subarray(0, at)]) {
-        try {
-          decompress(number, damaged);
-        } catch (error) {
-          assertInstanceOf(error, BrokerUnavailableError);
-          refused += 1;
-        }
-      }
-    }
-    assert(refused >= bytes.length / 2, `${refused} of ${2 * bytes.length} refused, ${size} bytes`);
-  });
-}
-
-Deno.test("decompress() names a codec that it does not know", () => {
-  assertStringIncludes(assertThrows(() => decompress(5, new Uint8Array(4)), NotModelledError).message, "codec 5");
 });

@@ -11,6 +11,8 @@ export const HEADER_SIZE = 61;
 export const PREFIX_SIZE = 12;
 /** Where the bytes begin that the checksum covers. */
 export const CHECKED_FROM = 21;
+/** Bytes of the smallest record: no key, no value, no headers. */
+export const LEAST_RECORD_SIZE = 7;
 /** Bits of the attributes. */
 export const ATTRIBUTES = { codec: 7, isAppendTime: 8, isTransactional: 16, isControl: 32 } as const;
 
