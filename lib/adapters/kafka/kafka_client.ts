@@ -3,7 +3,9 @@ import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
 import type { CallFor, KafkaConnection, MakeConnection } from "./connection.ts";
+import { ConnectionPool, type Place } from "./connection_pool.ts";
 import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
+import { newestLeaders } from "./newest_leaders.ts";
 import type { Call } from "./protocol/call.ts";
 import {
   type ApiVersions,
@@ -53,14 +55,17 @@ export class KafkaClient {
   /** Time, randomness and log. */
   readonly environment: Environment;
   readonly #main: Channel;
-  readonly #makeConnection: MakeConnection;
-  readonly #connections = new Map<string, Promise<KafkaConnection>>();
+  readonly #pool: ConnectionPool;
   readonly #nodes = new Map<number, NodeAddress>();
   readonly #topics = new Map<string, { readonly metadata: TopicMetadata; readonly atMs: number }>();
+  /** The highest leader epochs that were heard of, also of topics that are to be asked for again. */
+  readonly #newest = new Map<string, TopicMetadata>();
   readonly #coordinators = new Map<string, NodeAddress>();
   #clusterId = "";
   #isClosed = false;
   #count = 0;
+  /** Which broker is asked first: another one after each trouble, as one may be cut off from the cluster. */
+  #turn = 0;
 
   /**
    * @param options Addresses and bounds.
@@ -72,7 +77,7 @@ export class KafkaClient {
   ) {
     this.options = options;
     this.environment = more.environment;
-    this.#makeConnection = more.makeConnection;
+    this.#pool = new ConnectionPool(more.makeConnection, more.environment, options);
     this.#main = { name: "main", clientId: options.clientId };
   }
 
@@ -98,11 +103,18 @@ export class KafkaClient {
     this.#nodes.clear();
     for (const node of metadata.nodes) this.#nodes.set(node.nodeId, node);
     const atMs = this.environment.clock.monotonicMs();
-    for (const topic of metadata.topics) {
-      if (topic.errorCode === 0) this.#topics.set(topic.topic, { metadata: topic, atMs });
-      else this.#topics.delete(topic.topic);
-    }
-    return metadata;
+    const found = metadata.topics.map((fresh) => {
+      const { topic, errorCode } = fresh;
+      if (errorCode !== 0) {
+        this.#topics.delete(topic);
+        return fresh;
+      }
+      const newest = newestLeaders(this.#newest.get(topic), fresh);
+      this.#newest.set(topic, newest);
+      this.#topics.set(topic, { metadata: newest, atMs });
+      return newest;
+    });
+    return { ...metadata, topics: found };
   }
 
   /**
@@ -132,6 +144,7 @@ export class KafkaClient {
   /** Forgets what is known about a topic: its leaders have moved, or it is gone. */
   forgetTopic(topic: string): void {
     this.#topics.delete(topic);
+    this.#turn++;
   }
 
   /**
@@ -229,27 +242,24 @@ export class KafkaClient {
    * @param more Channel, and a longer time limit.
    */
   async send<T>(nodeId: number, call: Call<T> | CallFor<T>, more: Sending): Promise<T> {
-    const connection = await this.#connection(nodeId, more.channel);
-    return await connection.send(typeof call === "function" ? call(connection) : call, more.timeoutMs);
+    try {
+      const connection = await this.#connection(nodeId, more.channel);
+      return await connection.send(typeof call === "function" ? call(connection) : call, more.timeoutMs);
+    } catch (error) {
+      if (error instanceof BrokerUnavailableError) this.#suspect(nodeId);
+      throw error;
+    }
   }
 
   /** Closes the connections of a channel at once. */
   closeChannel(channel: Channel): void {
-    for (const [key, connection] of this.#connections) {
-      if (!key.startsWith(`${channel.name}@`)) continue;
-      this.#connections.delete(key);
-      connection.then((open) => open.destroy(), () => {});
-    }
+    this.#pool.closeChannel(channel.name);
   }
 
   /** Closes everything; calls under way fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const all = [...this.#connections.values()];
-    this.#connections.clear();
-    for (const connection of await Promise.allSettled(all)) {
-      if (connection.status === "fulfilled") connection.value.destroy();
-    }
+    await this.#pool.close();
   }
 
   /** Waits in the environment's time. */
@@ -276,10 +286,10 @@ export class KafkaClient {
     }
   }
 
-  /** Asks any broker: those that are known, then the addresses that were given. */
+  /** Asks any broker: those that are known, then the addresses that were given; those that failed just now come last. */
   async sendAnywhere<T>(call: Call<T> | CallFor<T>, channel: Channel = this.#main): Promise<T> {
     let failure: unknown;
-    for (const nodeId of [...this.#nodes.keys(), ...this.options.brokers.keys().map((index) => SEED - index)]) {
+    for (const nodeId of this.#inTurn()) {
       try {
         return await this.send(nodeId, call, { channel });
       } catch (error) {
@@ -294,31 +304,35 @@ export class KafkaClient {
     );
   }
 
-  /** A connection of a channel to a broker; numbers below zero stand for the addresses that were given. */
-  async #connection(nodeId: number, channel: Channel): Promise<KafkaConnection> {
-    if (this.#isClosed) throw new BrokerUnavailableError("Cannot use broker as it is closed, make a new one");
-    const key = `${channel.name}@${nodeId}`;
-    for (let known = this.#connections.get(key); known !== undefined; known = this.#connections.get(key)) {
-      const connection = await known;
-      if (connection.isOpen) return connection;
-      if (this.#connections.get(key) === known) this.#connections.delete(key);
-    }
-    const opening = this.#open(nodeId, channel);
-    this.#connections.set(key, opening);
-    opening.catch(() => {
-      if (this.#connections.get(key) === opening) this.#connections.delete(key);
-    });
-    return await opening;
+  #inTurn(): number[] {
+    const known = [...this.#nodes.keys()];
+    const first = known.length === 0 ? 0 : this.#turn % known.length;
+    const all = [
+      ...known.slice(first),
+      ...known.slice(0, first),
+      ...this.options.brokers.keys().map((index) => SEED - index),
+    ];
+    const isResting = (nodeId: number) => this.#pool.isResting(this.#placeOf(nodeId));
+    return [...all.filter((nodeId) => !isResting(nodeId)), ...all.filter(isResting)];
   }
 
-  async #open(nodeId: number, channel: Channel): Promise<KafkaConnection> {
+  #placeOf(nodeId: number): Place {
     const place = nodeId < 0 ? parseAddress(this.options.brokers[SEED - nodeId]!) : this.#nodes.get(nodeId);
-    if (place === undefined) {
-      throw new BrokerUnavailableError(`Cannot find broker ${nodeId} in the cluster's metadata, try again`);
+    if (place !== undefined) return place;
+    throw new BrokerUnavailableError(`Cannot find broker ${nodeId} in the cluster's metadata, try again`);
+  }
+
+  /** A connection of a channel to a broker; numbers below zero stand for the addresses that were given. */
+  async #connection(nodeId: number, channel: Channel): Promise<KafkaConnection> {
+    return await this.#pool.get(channel, this.#placeOf(nodeId));
+  }
+
+  /** A broker that cannot be reached may have lost what it led and coordinated: the cluster is asked before the next call. */
+  #suspect(nodeId: number): void {
+    this.#turn++;
+    for (const [topic, { metadata }] of this.#topics) {
+      if (metadata.leaders.includes(nodeId)) this.#topics.delete(topic);
     }
-    const connection = this.#makeConnection(place, channel.clientId);
-    await connection.open();
-    if (this.#isClosed) connection.destroy();
-    return connection;
+    for (const [id, node] of this.#coordinators) if (node.nodeId === nodeId) this.#coordinators.delete(id);
   }
 }

@@ -10,7 +10,7 @@ import type { Call } from "./protocol/call.ts";
 import { API_VERSIONS, API_VERSIONS_3_CALL, API_VERSIONS_CALL, type ApiVersions } from "./protocol/metadata_calls.ts";
 import { RequestLimits } from "./request_limits.ts";
 import { authenticate } from "./sasl.ts";
-import { closedText, connectText } from "./socket_texts.ts";
+import { closedText, connectText, versionText } from "./socket_texts.ts";
 import { throttleMsOf } from "./throttle_time.ts";
 
 /** What a connection is told. */
@@ -38,6 +38,8 @@ interface Request {
 }
 
 const UNSUPPORTED_VERSION = 35;
+/** A minute less than what brokers allow by default, in milliseconds. */
+const IDLE_MS_MAX = 540_000;
 /** Longest reply to the first call: what is longer is no Kafka. */
 const FIRST_REPLY_BYTES_MAX = 1 << 20;
 /** Longest reply. */
@@ -67,6 +69,7 @@ export class SocketConnection implements KafkaConnection {
   #isPumping = false;
   #hasServed = false;
   #lastId = 0;
+  #usedMs = 0;
   #throttledUntilMs = 0;
   #authenticateAtMs = Infinity;
   #failure: Error | null = null;
@@ -104,9 +107,11 @@ export class SocketConnection implements KafkaConnection {
     return this.#features;
   }
 
-  /** Whether calls can be sent. */
+  /** Whether calls can be sent. Brokers close what is idle for long, so such a connection is not used any more. */
   get isOpen(): boolean {
-    return this.#isReady && this.#failure === null;
+    if (!this.#isReady || this.#failure !== null) return false;
+    const isIdle = this.#pending.length === 0 && this.#outbox.length === 0;
+    return !isIdle || this.#environment.clock.monotonicMs() - this.#usedMs < IDLE_MS_MAX;
   }
 
   /**
@@ -148,12 +153,9 @@ export class SocketConnection implements KafkaConnection {
   async send<T>(call: Call<T>, timeoutMs: number = 0): Promise<T> {
     const range = this.#versions[call.apiKey];
     if (this.#isReady && (range === undefined || call.version < range.minVersion || call.version > range.maxVersion)) {
-      const found = range === undefined ? "none" : `${range.minVersion} to ${range.maxVersion}`;
-      throw new NotModelledError(
-        `Cannot use broker ${this.address}: it speaks versions ${found} of ${call.name}, this client needs version ` +
-          `${call.version}, use Kafka 2.8 or newer`,
-        { context: { address: this.address, call: call.name } },
-      );
+      throw new NotModelledError(`Cannot use broker ${this.address}: ${versionText(call, range)}`, {
+        context: { address: this.address, call: call.name },
+      });
     }
     if (!this.isOpen) throw this.#unsent(call.name);
     return await new Promise<T>((resolve, reject) => {
@@ -242,6 +244,7 @@ export class SocketConnection implements KafkaConnection {
   async #transmit(request: Request): Promise<void> {
     const { bytes, limitMs } = request;
     request.deadlineMs = this.#environment.clock.monotonicMs() + limitMs;
+    this.#usedMs = request.deadlineMs - limitMs;
     this.#pending.push(request);
     this.#limits.watch(request);
     for (let at = 0; at < bytes.length;) at += await this.#socket!.write(bytes.subarray(at));
@@ -311,9 +314,7 @@ export class SocketConnection implements KafkaConnection {
   }
 
   #openError(error: unknown): Error {
-    if (error instanceof AuthorizationError || error instanceof NotModelledError || error instanceof TypeError) {
-      return error;
-    }
+    if (error instanceof TypeError || error instanceof StreamError && error.context.address !== undefined) return error;
     return new BrokerUnavailableError(
       `Cannot connect to broker ${this.address}: ${connectText(error, this.#options.ssl !== false)}`,
       { cause: error, context: { address: this.address } },

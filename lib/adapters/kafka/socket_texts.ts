@@ -38,6 +38,25 @@ export function closedText(sasl: unknown): string {
   return sasl === undefined ? " (a listener that wants authentication does that: check 'sasl')" : "";
 }
 
+/**
+ * Why a call cannot be sent to a broker, and the next step.
+ *
+ * @param call What was to be sent.
+ * @param range Lowest and highest version that the broker speaks, if any.
+ * @returns As it stands after "Cannot use broker ADDRESS: ".
+ */
+export function versionText(
+  call: { readonly name: string; readonly version: number },
+  range: { readonly minVersion: number; readonly maxVersion: number } | undefined,
+): string {
+  if (range === undefined) {
+    return `it does not speak ${call.name}, use the address of a broker, not of a controller, and Kafka 2.8 or newer`;
+  }
+  const next = range.minVersion > call.version ? "use a newer version of this library" : "use Kafka 2.8 or newer";
+  return `it speaks versions ${range.minVersion} to ${range.maxVersion} of ${call.name}, this client needs version ` +
+    `${call.version}, ${next}`;
+}
+
 function handshakeText(found: string): string {
   if (/UnknownIssuer|CaUsedAsEndEntity|self.signed/i.test(found)) {
     return `its certificate is of an authority that is not trusted here (${found}), give the authority's as 'ssl.ca'`;
