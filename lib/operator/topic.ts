@@ -10,8 +10,13 @@ export interface TopicOptions<S extends Columns> {
   value: Codec<S>;
   /** Column that keys the records that are published; a null key goes round robin per batch. @default no key */
   key?: keyof S & string;
-  /** Column that is the event time; otherwise the record's own timestamp is. @default the record's timestamp */
-  eventTime?: NamesOf<S, TimestampMs>;
+  /**
+   * Column that is the event time; otherwise the record's own timestamp is. A null there is no event time: then the
+   * record's timestamp counts, and a row that is published is stamped with task time, one that is produced with wall time.
+   *
+   * @default the record's timestamp
+   */
+  eventTime?: NamesOf<S, TimestampMs<boolean>>;
   /** How far event times may be out of order, in milliseconds: watermark = task time - this. @default {0} */
   outOfOrdernessMs?: number;
   /** Partitions when the topic is created. @default {1} */

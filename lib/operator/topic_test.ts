@@ -33,3 +33,10 @@ Deno.test("topic() takes every option that it has", () => {
     true,
   ]);
 });
+
+Deno.test("topic() takes a nullable column of instants as event time, and no column of another type", () => {
+  const columns = json({ device: utf8({ nullable: true }), ts: timestampMs({ nullable: true }) });
+  assertEquals(topic("readings", { value: columns, eventTime: "ts" }).eventTime, "ts");
+  // @ts-expect-error: text is no time
+  assertThrows(() => topic("readings", { value: columns, eventTime: "device" }), TypeError, "must be a timestampMs()");
+});

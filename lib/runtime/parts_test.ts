@@ -100,7 +100,7 @@ Deno.test("IdleTime: a jump is due when an operator is due, and no more often th
   assertEquals(idle.target(3_050, -Infinity), 13_050);
 });
 
-const timed = topic("timed", { value: json({ at: timestampMs({ nullable: true }) }), eventTime: "at" as never });
+const timed = topic("timed", { value: json({ at: timestampMs({ nullable: true }) }), eventTime: "at" });
 const untimed = topic("untimed", { value: json({ at: timestampMs({ nullable: true }) }) });
 
 Deno.test("inputTimes(): task time is the running maximum of event times, whatever is cut or left out", () => {
