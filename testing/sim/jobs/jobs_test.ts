@@ -131,7 +131,9 @@ Deno.test("jobs: the reference finds a handler that counts in a variable, once a
     return counts.get(key)!;
   };
   const calm = { ...options, safetyMs: 3_000 };
-  const { violation } = await run(calm, { job: wrongTally(calm, inModule), plan: CRASHES.slice(0, 1) });
+  // A crash between two commits repeats nothing, so that there are some.
+  const plan = [2_100, 2_630, 3_080].map((atMs) => ({ ...CRASHES[0]!, atMs }));
+  const { violation } = await run(calm, { job: wrongTally(calm, inModule), plan });
   assertEquals(violation?.invariant, "I-01");
 });
 
