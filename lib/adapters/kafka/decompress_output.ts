@@ -62,6 +62,6 @@ export class DecompressOutput {
 
   /** What is thrown when more is to be written than may be. */
   limitError(): OutputLimitError {
-    return new OutputLimitError(`they hold more than ${this.bytesMax} bytes`);
+    return new OutputLimitError(`Output would be longer than ${this.bytesMax} bytes`);
   }
 }

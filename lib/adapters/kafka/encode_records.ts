@@ -1,4 +1,4 @@
-import type { ByteSpans, Records } from "../../columns/records.ts";
+import type { Records } from "../../columns/records.ts";
 
 /** Rows to be written, in their order. */
 export interface RowsToWrite {
@@ -26,8 +26,6 @@ export interface WrittenRecords {
   readonly maxTimestamp: number;
 }
 
-/** Bytes of a record beside key, value and headers, at most. */
-const FRAME_BYTES_MAX = 32;
 /** Spans up to this size are copied by words: a subarray would cost more than the copy. */
 const SHORT_BYTES_MAX = 160;
 /** A buffer up to this size is kept for the next batch. */
