@@ -45,17 +45,24 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** A subscription as Kafka's consumer protocol writes it, version 0. */
-export function encodeSubscription(topics: readonly string[]): Uint8Array {
+/**
+ * A subscription as Kafka's consumer protocol writes it, version 0.
+ *
+ * @param topics What is subscribed to.
+ * @param userData What the way to assign needs. @default {nothing}
+ */
+export function encodeSubscription(topics: readonly string[], userData: Uint8Array = new Uint8Array(0)): Uint8Array {
   const writer = new ByteWriter();
-  return writer.int16(0).array(topics, (topic) => writer.string(topic)).bytes(new Uint8Array(0)).finish();
+  return writer.int16(0).array(topics, (topic) => writer.string(topic)).bytes(userData).finish();
 }
 
-/** Topics of a subscription, of any version. */
-export function decodeSubscription(bytes: Uint8Array): string[] {
+/** Topics and user data of a subscription, of any version. */
+export function decodeSubscription(
+  bytes: Uint8Array,
+): { readonly topics: string[]; readonly userData: Uint8Array } {
   const reader = new ByteReader(bytes);
   reader.int16();
-  return reader.array(() => reader.string());
+  return { topics: reader.array(() => reader.string()), userData: reader.nullableBytes() ?? new Uint8Array(0) };
 }
 
 /** An assignment as Kafka's consumer protocol writes it, version 0. */

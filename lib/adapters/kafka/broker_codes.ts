@@ -33,6 +33,7 @@ export const CODE = {
   invalidTransactionState: 48,
   concurrentTransactions: 51,
   storageError: 56,
+  groupNotFound: 69,
   fencedLeaderEpoch: 74,
   unknownLeaderEpoch: 75,
   memberIdRequired: 79,

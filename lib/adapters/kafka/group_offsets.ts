@@ -2,8 +2,18 @@ import { BrokerTimeoutError, StreamError } from "../../base/errors.ts";
 import { applied, type Outcome, unknown } from "../../base/outcome.ts";
 import type { CommittedPosition, GroupMetadata, TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator, lostReply, outcomeOfError } from "./broker_codes.ts";
+import { bestVersion, type CallFor } from "./connection.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
-import { offsetCommitCall, offsetFetchCall, type PartitionCode } from "./protocol/offset_calls.ts";
+import {
+  OFFSET_COMMIT,
+  OFFSET_COMMIT_VERSIONS,
+  OFFSET_FETCH,
+  OFFSET_FETCH_VERSIONS,
+  offsetCommitCall,
+  offsetFetchCall,
+  type OffsetFetchReply,
+  type PartitionCode,
+} from "./protocol/offset_calls.ts";
 
 /** Wait before offsets that are not stable, or a coordinator that moves, are asked again, in milliseconds. */
 const RETRY_MS = 50;
@@ -15,9 +25,11 @@ const ATTEMPTS = 100;
  *
  * @param client Connections.
  * @param groupId The group.
- * @param options Which partitions; `isStable`: wait, bounded by `timeoutMs`, for open transactions that hold offsets.
+ * @param options Which partitions; `isStable`: wait, bounded by `timeoutMs`, for open transactions that hold offsets;
+ * `fence`: the member that reads, if only a member may.
  * @returns One entry for each partition that has a committed offset.
  * @throws {BrokerTimeoutError} when offsets stay unstable past the bound.
+ * @throws {AssignmentLostError} when `fence` does not hold, or not any more.
  */
 export async function fetchGroupOffsets(
   client: KafkaClient,
@@ -27,13 +39,17 @@ export async function fetchGroupOffsets(
     readonly isStable: boolean;
     readonly timeoutMs: number;
     readonly channel: Channel;
+    readonly fence?: GroupMetadata | null;
   },
 ): Promise<CommittedPosition[]> {
-  const { partitions, isStable, timeoutMs, channel } = options;
+  const { partitions, isStable, timeoutMs, channel, fence = null } = options;
   if (partitions.length === 0) return [];
   const { clock } = client.environment;
   const endMs = clock.monotonicMs() + timeoutMs;
-  const call = offsetFetchCall(groupId, partitions, { isStable });
+  const call: CallFor<OffsetFetchReply> = ({ versions }) => {
+    const version = bestVersion(versions, OFFSET_FETCH, OFFSET_FETCH_VERSIONS);
+    return offsetFetchCall(groupId, partitions, { isStable, fence, version });
+  };
   const tried = `read committed offsets of group '${groupId}'`;
   for (let attempt = 1;; attempt++) {
     const reply = await client.sendToCoordinator(groupId, call, { channel });
@@ -86,7 +102,8 @@ export async function commitGroupOffsets(
   const { group, channel } = options;
   const { groupId } = group;
   if (positions.length === 0) return { outcome: applied(), code: 0 };
-  const call = offsetCommitCall(positions, group);
+  const call: CallFor<PartitionCode[]> = ({ versions }) =>
+    offsetCommitCall(positions, group, bestVersion(versions, OFFSET_COMMIT, OFFSET_COMMIT_VERSIONS));
   try {
     for (let attempt = 1;; attempt++) {
       const codes = await client.sendToCoordinator(groupId, call, { channel });

@@ -1,4 +1,4 @@
-import { BrokerTimeoutError } from "../../base/errors.ts";
+import { AssignmentLostError, BrokerTimeoutError } from "../../base/errors.ts";
 import type { Outcome } from "../../base/outcome.ts";
 import type { RecordSlab } from "../../columns/records.ts";
 import type {
@@ -10,17 +10,21 @@ import type {
   RebalanceListener,
   TopicPartition,
 } from "../../seams/broker.ts";
+import { CODE, codeError, outcomeOfError } from "./broker_codes.ts";
 import { Fetcher, isPassing } from "./fetcher.ts";
 import { commitGroupOffsets, fetchGroupOffsets } from "./group_offsets.ts";
 import type { KafkaClient } from "./kafka_client.ts";
 import { lookUpOffsets } from "./log_bounds.ts";
-import { closedError, Membership } from "./membership.ts";
+import { makeMembership } from "./make_membership.ts";
+import { closedError, type Membership } from "./membership.ts";
 import { Notice } from "./notice.ts";
 import { PartitionFeed, slabBytes } from "./partition_feed.ts";
 import { EARLIEST } from "./protocol/offset_calls.ts";
 
 /** How long `subscribe` waits for the first assignment, in milliseconds; then `poll` goes on. */
 const SUBSCRIBE_WAIT_MS = 500;
+/** Attempts at a commit that the group's epoch outruns. */
+const COMMIT_ATTEMPTS = 5;
 /** Longest wait inside a poll without looking at the session's end, in milliseconds. */
 const WAIT_MS_MAX = 1_000;
 
@@ -62,7 +66,7 @@ export class KafkaConsumer implements Consumer {
     this.#isCommitted = isolation === "read_committed";
     this.#notice = new Notice(client.environment.clock);
     const membership = { groupId, instanceId, sessionTimeoutMs: Math.ceil(sessionTimeoutMs), clientId };
-    this.#membership = new Membership(client, membership, this.#notice);
+    this.#membership = makeMembership(client, membership, this.#notice);
     this.#fetcher = new Fetcher(client, this.#notice, { isCommitted: this.#isCommitted, clientId });
   }
 
@@ -133,10 +137,19 @@ export class KafkaConsumer implements Consumer {
 
   /** Commits outside of a transaction. */
   async commit(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
-    const channel = this.#membership.channel;
-    const { outcome, code } = await commitGroupOffsets(this.#client, positions, { group, channel });
-    this.#membership.heed(code, group.generation);
-    return outcome;
+    for (let attempt = 1;; attempt++) {
+      const fence = this.#membership.fenceFor(positions, group);
+      const more = { group: fence, channel: this.#membership.channel };
+      const reply = await commitGroupOffsets(this.#client, positions, more);
+      const code = await this.#membership.heed(reply.code, fence.generation);
+      const isOutrun = this.#membership.fenceFor(positions, group).generation !== fence.generation;
+      if (reply.code === CODE.staleMemberEpoch && isOutrun && attempt < COMMIT_ATTEMPTS) continue;
+      if (code === reply.code || reply.outcome.kind !== "not-applied") return reply.outcome;
+      const { groupId, instanceId } = group;
+      return outcomeOfError(
+        codeError(`commit offsets of group '${groupId}'`, code, { context: { groupId, instanceId } }),
+      );
+    }
   }
 
   /** Who we are in the group now. */
@@ -234,6 +247,7 @@ export class KafkaConsumer implements Consumer {
   /** Where to begin partitions that nobody sent anywhere. */
   async #findPositions(feeds: readonly PartitionFeed[]): Promise<void> {
     if (feeds.length === 0) return;
+    const fence = this.#membership.readFence;
     const begin = new Map<string, { readonly offset: bigint; readonly leaderEpoch: number }>();
     try {
       const found = await fetchGroupOffsets(this.#client, this.groupMetadata().groupId, {
@@ -241,12 +255,14 @@ export class KafkaConsumer implements Consumer {
         isStable: true,
         timeoutMs: 0,
         channel: this.#membership.channel,
+        fence,
       });
       for (const position of found) begin.set(keyOf(position), position);
     } catch (error) {
-      // A transaction holds the offsets: the next poll looks again.
-      if (error instanceof BrokerTimeoutError) return;
-      throw error;
+      // A transaction holds the offsets, or the group has moved on: the next poll looks again.
+      if (error instanceof AssignmentLostError) await this.#membership.heed(codeOf(error), fence?.generation ?? -1);
+      else if (!(error instanceof BrokerTimeoutError)) throw error;
+      return;
     }
     const missing = feeds.filter((feed) => !begin.has(keyOf(feed)));
     const starts = await lookUpOffsets(this.#client, missing, {
@@ -297,4 +313,9 @@ export class KafkaConsumer implements Consumer {
 
 function keyOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
+}
+
+/** The broker's code that an error stands for; 0 for none. */
+function codeOf({ context }: AssignmentLostError): number {
+  return typeof context.code === "number" ? context.code : 0;
 }

@@ -88,7 +88,21 @@ export interface KafkaOptions {
    * spoken by all brokers; 2 (KIP-890) needs Kafka 4 with the feature `transaction.version` 2. @default {"auto"}
    */
   transactionProtocol?: "auto" | TransactionGeneration;
+  /**
+   * Protocol of consumer groups. `classic` is spoken by all brokers: members assign among themselves, sticky, and all
+   * partitions are revoked at each rebalance. With `consumer` (KIP-848, Kafka 4 with the feature `group.version` 1) the
+   * group assigns, and only partitions that leave are revoked; but the member epoch, under which offsets are committed,
+   * grows at each change of the group for all members, and the session timeout is a configuration of the group
+   * (`consumer.session.timeout.ms`), which members set if they may. All members of a group take the same one.
+   * @default {"classic"}
+   */
+  groupProtocol?: GroupProtocol;
 }
+
+/** Protocols of consumer groups. */
+export type GroupProtocol = "classic" | "consumer";
+
+const GROUP_PROTOCOLS: readonly unknown[] = ["classic", "consumer"];
 
 const TRANSACTION_PROTOCOLS: readonly unknown[] = ["auto", 1, 2];
 
@@ -122,6 +136,7 @@ export function resolveOptions(
   scheme: string = "kafka",
 ): ResolvedKafkaOptions {
   const { clientId = "turbine", brokers, compression = "none", transactionProtocol = "auto" } = options;
+  const { groupProtocol = "classic" } = options;
   if (brokers.length === 0) {
     throw new TypeError(`Cannot create ${scheme} broker as 'brokers' must name one address: current value is []`);
   }
@@ -138,6 +153,24 @@ export function resolveOptions(
         `'${transactionProtocol}'`,
     );
   }
+  if (!GROUP_PROTOCOLS.includes(groupProtocol)) {
+    throw new TypeError(
+      `Cannot create ${scheme} broker as 'groupProtocol' must be 'classic' or 'consumer': current value is ` +
+        `'${groupProtocol}'`,
+    );
+  }
+  const numbers = resolveNumbers(options, scheme);
+  return Object.freeze({
+    brokers: [...brokers],
+    clientId,
+    compression,
+    transactionProtocol,
+    groupProtocol,
+    ...numbers,
+  });
+}
+
+function resolveNumbers(options: Partial<typeof DEFAULTS>, scheme: string): typeof DEFAULTS {
   const numbers = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name] ?? DEFAULTS[name];
@@ -155,7 +188,7 @@ export function resolveOptions(
         `(${numbers.reconnectBackoffMs}): current value is ${numbers.reconnectBackoffMaxMs}`,
     );
   }
-  return Object.freeze({ brokers: [...brokers], clientId, compression, transactionProtocol, ...numbers });
+  return numbers;
 }
 
 /** Host and port of an address; IPv6 addresses stand in brackets. @throws {TypeError} when it is not `host:port`. */

@@ -10,12 +10,22 @@ export interface JoinedMember {
   readonly metadata: Uint8Array;
 }
 
+/** One way to assign that a member takes. */
+export interface JoinProtocol {
+  /** Its name. */
+  readonly name: string;
+  /** The subscription. */
+  readonly metadata: Uint8Array;
+}
+
 /** What joining gave. */
 export interface JoinReply {
   /** Error code; 0 for none. */
   readonly errorCode: number;
   /** New generation. */
   readonly generation: number;
+  /** The way to assign that the group uses. */
+  readonly protocol: string;
   /** Member that assigns. */
   readonly leaderId: string;
   /** Who we are. */
@@ -40,8 +50,8 @@ export interface JoinRequest extends MemberIdentity {
   readonly sessionTimeoutMs: number;
   /** How long others are waited for, in milliseconds. */
   readonly rebalanceTimeoutMs: number;
-  /** The subscription. */
-  readonly metadata: Uint8Array;
+  /** Ways to assign, the preferred one first. */
+  readonly protocols: readonly JoinProtocol[];
 }
 
 /** Joins a group; the reply comes when all members have joined. */
@@ -53,13 +63,13 @@ export function joinGroupCall(request: JoinRequest): Call<JoinReply> {
     write: (w) => {
       w.string(request.groupId).int32(request.sessionTimeoutMs).int32(request.rebalanceTimeoutMs);
       w.string(request.memberId).string(request.instanceId).string("consumer");
-      w.array([request.metadata], (metadata) => w.string("range").bytes(metadata));
+      w.array(request.protocols, ({ name, metadata }) => w.string(name).bytes(metadata));
     },
     read: (r) => {
       r.int32();
       const errorCode = r.int16();
       const generation = r.int32();
-      r.nullableString();
+      const protocol = r.string();
       const leaderId = r.string();
       const memberId = r.string();
       const members = r.array(() => ({
@@ -67,7 +77,7 @@ export function joinGroupCall(request: JoinRequest): Call<JoinReply> {
         instanceId: r.nullableString(),
         metadata: r.nullableBytes() ?? new Uint8Array(0),
       }));
-      return { errorCode, generation, leaderId, memberId, members };
+      return { errorCode, generation, protocol, leaderId, memberId, members };
     },
   };
 }

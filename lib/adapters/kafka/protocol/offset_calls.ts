@@ -19,26 +19,49 @@ export function byTopic<T extends TopicPartition>(partitions: readonly T[]): [to
   return [...groups];
 }
 
-/** Commits offsets; generation -1 and an empty member id stand for no member. */
+/** Number of the API. */
+export const OFFSET_COMMIT = 8;
+/** Versions that are written here; 9 is the first one that groups of the `consumer` protocol take (KIP-848). */
+export const OFFSET_COMMIT_VERSIONS = { minVersion: 8, maxVersion: 9 } as const;
+
+/**
+ * Commits offsets; generation -1 and an empty member id stand for no member.
+ *
+ * @param positions What to commit.
+ * @param group The fence.
+ * @param version One of {@linkcode OFFSET_COMMIT_VERSIONS}.
+ */
 export function offsetCommitCall(
   positions: readonly CommittedPosition[],
   group: GroupMetadata,
+  version: number,
 ): Call<PartitionCode[]> {
   return {
-    apiKey: 8,
-    version: 7,
+    apiKey: OFFSET_COMMIT,
+    version,
     name: "OffsetCommit",
+    isFlexible: true,
     write: (w) => {
-      w.string(group.groupId).int32(group.generation).string(group.memberId).string(group.instanceId);
-      w.array(byTopic(positions), ([topic, places]) => {
-        w.string(topic).array(places, (place) => {
-          w.int32(place.partition).int64(place.offset).int32(place.leaderEpoch).string(place.metadata);
-        });
-      });
+      w.compactString(group.groupId).int32(group.generation).compactString(group.memberId);
+      w.compactString(group.instanceId).compactArray(byTopic(positions), ([topic, places]) => {
+        w.compactString(topic).compactArray(places, (place) => {
+          w.int32(place.partition).int64(place.offset).int32(place.leaderEpoch).compactString(place.metadata).noTags();
+        }).noTags();
+      }).noTags();
     },
     read: (r) => {
       r.int32();
-      return nested(r, (topic) => ({ topic, partition: r.int32(), errorCode: r.int16() }));
+      const topics = r.compactArray(() => {
+        const topic = r.compactString() ?? "";
+        const places = r.compactArray((): PartitionCode => {
+          const place = { topic, partition: r.int32(), errorCode: r.int16() };
+          r.tags();
+          return place;
+        });
+        r.tags();
+        return places;
+      });
+      return topics.flat();
     },
   };
 }
@@ -51,40 +74,79 @@ export interface OffsetFetchReply {
   readonly partitions: readonly (CommittedPosition & PartitionCode)[];
 }
 
-/** Reads committed offsets; `isStable`: partitions with open transactions have error code 88. */
+/** Number of the API. */
+export const OFFSET_FETCH = 9;
+/** Versions that are written here: not 8. In 9 a member of the `consumer` protocol tells its epoch (KIP-848). */
+export const OFFSET_FETCH_VERSIONS = { minVersion: 7, maxVersion: 9 } as const;
+
+/** How committed offsets are read. */
+export interface OffsetFetchOptions {
+  /** Partitions with open transactions have error code 88. */
+  readonly isStable: boolean;
+  /** The member that reads, or `null` for anybody. */
+  readonly fence: GroupMetadata | null;
+  /** What the broker speaks, of {@linkcode OFFSET_FETCH_VERSIONS}. */
+  readonly version: number;
+}
+
+/** Reads committed offsets. */
 export function offsetFetchCall(
   groupId: string,
   partitions: readonly TopicPartition[],
-  options: { readonly isStable: boolean },
+  options: OffsetFetchOptions,
 ): Call<OffsetFetchReply> {
+  const topics = byTopic(partitions);
+  const { isStable, fence } = options;
+  // Version 8 has groups in the plural, but no member yet.
+  const isNew = options.version === OFFSET_FETCH_VERSIONS.maxVersion;
   return {
-    apiKey: 9,
-    version: 7,
+    apiKey: OFFSET_FETCH,
+    version: isNew ? OFFSET_FETCH_VERSIONS.maxVersion : OFFSET_FETCH_VERSIONS.minVersion,
     name: "OffsetFetch",
     isFlexible: true,
     write: (w) => {
-      w.compactString(groupId).compactArray(byTopic(partitions), ([topic, places]) => {
-        w.compactString(topic).compactArray(places, ({ partition }) => w.int32(partition)).noTags();
+      const writeTopics = () =>
+        w.compactArray(topics, ([topic, places]) => {
+          w.compactString(topic).compactArray(places, ({ partition }) => w.int32(partition)).noTags();
+        });
+      if (!isNew) {
+        w.compactString(groupId);
+        writeTopics().boolean(isStable).noTags();
+        return;
+      }
+      w.compactArray([groupId], () => {
+        w.compactString(groupId).compactString(fence?.memberId ?? null).int32(fence?.generation ?? -1);
+        writeTopics().noTags();
       });
-      w.boolean(options.isStable).noTags();
+      w.boolean(isStable).noTags();
     },
     read: (r) => {
       r.int32();
-      const topics = r.compactArray(() => {
-        const topic = r.compactString() ?? "";
-        const places = r.compactArray(() => {
-          const place = { topic, partition: r.int32(), offset: r.int64(), leaderEpoch: r.int32() };
-          const metadata = r.compactString() ?? "";
-          const errorCode = r.int16();
-          r.tags();
-          return { ...place, metadata, errorCode };
-        });
+      if (!isNew) return { partitions: readCommitted(r), errorCode: r.int16() };
+      const [group] = r.compactArray(() => {
+        r.compactString();
+        const reply = { partitions: readCommitted(r), errorCode: r.int16() };
         r.tags();
-        return places;
+        return reply;
       });
-      return { errorCode: r.int16(), partitions: topics.flat() };
+      return group ?? { partitions: [], errorCode: 0 };
     },
   };
+}
+
+function readCommitted(r: ByteReader): OffsetFetchReply["partitions"] {
+  return r.compactArray(() => {
+    const topic = r.compactString() ?? "";
+    const places = r.compactArray(() => {
+      const place = { topic, partition: r.int32(), offset: r.int64(), leaderEpoch: r.int32() };
+      const metadata = r.compactString() ?? "";
+      const errorCode = r.int16();
+      r.tags();
+      return { ...place, metadata, errorCode };
+    });
+    r.tags();
+    return places;
+  }).flat();
 }
 
 /** Special times of {@linkcode listOffsetsCall}. */
