@@ -60,8 +60,8 @@ export const INPUT_MUTANTS: readonly Mutant[] = [
     find:
       "        if (isOurs && task.waitingRows < this.#spec.settings.batchRows) this.#consumer.resume([task.source]);\n",
     replace: "        void isOurs;\n",
-    breaks: ["I-24", "I-26"],
-    needs: "a burst of more rows than four batches",
+    breaks: ["I-26", "I-24"],
+    needs: "commits that are held until a checkpoint succeeds while twenty batches come, so that a partition is paused",
   },
   {
     name: "never-pauses",
@@ -71,7 +71,7 @@ export const INPUT_MUTANTS: readonly Mutant[] = [
       "      if (task.waitingRows >= this.#spec.settings.batchRows * WAITING_BATCHES) this.#consumer.pause([task.source]);\n",
     replace: "",
     breaks: ["I-25"],
-    needs: "a burst while processing waits for a commit",
+    needs: "commits that are held until a checkpoint succeeds while more than twenty batches come",
   },
   {
     name: "no-back-pressure",
@@ -134,7 +134,7 @@ export const TIME_MUTANTS: readonly Mutant[] = [
       replace: "task.passTime(clock.wallMs())",
     }],
     breaks: ["I-30"],
-    needs: "windows, an idle time-out, and a wall clock that steps",
+    needs: "windows, an idle time-out, and a wall clock that steps between the last record and an idle close",
   },
   {
     name: "commit-interval-by-the-wall-clock",

@@ -129,7 +129,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     find: "      if ((this.#pending[code]! & DIRTY) !== 0) continue;\n",
     replace: "      if (this.#pending[code] !== 0) continue;\n",
     breaks: ["I-01"],
-    needs: "a commit of the same key while a flush runs, then a restart",
+    needs: "a slow disk, a commit of the same key while a flush of it runs, none later, then a restart",
   },
   {
     name: "deleted-rows-are-written",

@@ -71,7 +71,7 @@ export const JOB_NAMES = ["tally", "tables", "windows", "stateless", "poison", "
 /** Share of fault kinds that may strike in a run. */
 export const FAULT_SHARE = 0.25;
 /** Kinds that strike so many times as often as others: a good program hardly feels them, and a bad one only now and then. */
-const OFTEN: Readonly<Partial<Record<FaultKind, number>>> = { C1: 8, S12: 4 };
+const OFTEN: Readonly<Partial<Record<FaultKind, number>>> = { C1: 16, S12: 4 };
 /** Share of runs in which none may. */
 export const CALM_SHARE = 0.05;
 
@@ -110,13 +110,13 @@ export function swarmOptions(seed: number, profile: Profile): SimOptions {
     isStatic: isHit("isStatic", 0.5),
     transactionVersion: isHit("transactionVersion", 0.5) ? 2 : 1,
     isStateSynced: isHit("isStateSynced", 0.5),
-    diskLatencyMs: orNone("diskLatencyMs", 0.5, 0, [1, 400]),
+    diskLatencyMs: orNone("diskLatencyMs", 0.4, 0, [10, 500]),
     replayRowsMax: orNone("replayRowsMax", 0.3, null, [8, 400]),
     isInputTransactional: isHit("isInputTransactional", 0.3),
     latencyMs: log("latencyMs", [1, 40]),
     requestTimeoutMs: log("requestTimeoutMs", ranges.requestTimeoutMs),
     rowsPerSecond: log("rowsPerSecond", ranges.rowsPerSecond),
-    burstBatches: orNone("burstBatches", 0.5, 0, [6, 40]),
+    burstBatches: orNone("burstBatches", 0.4, 0, [16, 60]),
     hasStragglers: isHit("hasStragglers", 0.5),
     keys: log("keys", ranges.keys),
     hotShare: hotShare(draw("hotShare")),
@@ -150,6 +150,7 @@ const SALTS: Readonly<Record<string, number>> = Object.fromEntries(
   ([
     [1, [
       "transactionVersion",
+      "diskLatencyMs",
       "burstBatches",
       "keys",
       "fault P2",

@@ -73,7 +73,7 @@ const ROWS: readonly Row[] = [
   ["I-23", ["point"], ["checkers/restores.ts"]],
   ["I-24", ["end"], ["checkers/progress.ts", "run.ts"]],
   ["I-25", ["step"], ["checkers/bounds.ts", "checkers/waiting_rows.ts", "checkers/closing.ts"]],
-  ["I-26", ["end"], ["checkers/fair_share.ts"]],
+  ["I-26", ["step", "end"], ["checkers/fair_share.ts", "checkers/waiting_rows.ts"]],
   ["I-27", ["point"], ["checkers/closing.ts"]],
   ["I-28", ["point"], ["checkers/local_stores.ts", "checkers/progress.ts"]],
   ["I-29", ["end"], [JOB]],

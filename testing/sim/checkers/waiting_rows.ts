@@ -1,6 +1,8 @@
 /**
  * I-25 (in part): rows that were fetched and not processed are bounded: a task in which some batches wait is not fetched
  * again before most of them are processed.
+ *
+ * I-26 (in part): then it is fetched again, at the next poll.
  */
 import type { RecordSlab } from "../../../lib/columns/records.ts";
 import type { PollOptions, TopicPartition } from "../../../lib/seams/broker.ts";
@@ -24,11 +26,13 @@ interface Waiting {
   readonly slabs: Fetched[];
   rows: number;
   isLive: boolean;
+  /** Whether its partition is paused as too much waits. */
+  isPaused: boolean;
 }
 
 /** Watches how much is fetched and not processed. */
 export class WaitingRows implements Checker {
-  readonly invariants: readonly InvariantId[] = ["I-25"];
+  readonly invariants: readonly InvariantId[] = ["I-25", "I-26"];
   readonly #view: RunView;
   readonly #handles: SeamHandles;
   readonly #tasks = new Map<string, Waiting>();
@@ -51,11 +55,16 @@ export class WaitingRows implements Checker {
     if (member === undefined) return;
     if (method === "poll" && phase === "called") {
       this.#batchRows.set(member, (call.args[0] as PollOptions).maxRecords / POLLED_BATCHES);
+      this.#checkPaused(call, member);
     } else if (method === "poll") {
       for (const slab of (call.value as readonly RecordSlab[] | undefined) ?? []) this.#fetched(call, member, slab);
     } else if (method === "seek" && phase === "called") {
       const [{ partition }, offset] = call.args as [TopicPartition, bigint];
       dropFrom(this.#taskOf(member, partition), Number(offset));
+    } else if (method === "resume" && phase === "called") {
+      for (const { partition } of call.args[0] as readonly TopicPartition[]) {
+        this.#taskOf(member, partition).isPaused = false;
+      }
     } else if (method === "pause" && phase === "called") {
       for (const { partition } of call.args[0] as readonly TopicPartition[]) this.#paused(member, partition);
     }
@@ -76,7 +85,7 @@ export class WaitingRows implements Checker {
       case "task:closed-dirty": {
         const task = this.#task(process, detail);
         dropFrom(task, -Infinity);
-        if (task !== undefined) task.isLive = false;
+        if (task !== undefined) task.isLive = task.isPaused = false;
         return;
       }
     }
@@ -97,7 +106,7 @@ export class WaitingRows implements Checker {
   #taskOf(member: string, partition: number): Waiting {
     const key = `${member} ${partition}`;
     let task = this.#tasks.get(key);
-    if (task === undefined) this.#tasks.set(key, task = { slabs: [], rows: 0, isLive: false });
+    if (task === undefined) this.#tasks.set(key, task = { slabs: [], rows: 0, isLive: false, isPaused: false });
     return task;
   }
 
@@ -120,9 +129,26 @@ export class WaitingRows implements Checker {
   }
 
   #paused(member: string, partition: number): void {
-    const { isLive, rows } = this.#taskOf(member, partition);
-    const isFull = rows >= WAITING_BATCHES * (this.#batchRows.get(member) ?? Infinity);
-    if (isLive && isFull) this.#view.mark("a partition was paused as too much waited");
+    const task = this.#taskOf(member, partition);
+    const isFull = task.rows >= WAITING_BATCHES * (this.#batchRows.get(member) ?? Infinity);
+    if (!task.isLive || !isFull) return;
+    task.isPaused = true;
+    this.#view.mark("a partition was paused as too much waited");
+  }
+
+  #checkPaused({ process, incarnation }: SeamCall, member: string): void {
+    const batchRows = this.#batchRows.get(member)!;
+    for (const [key, { isPaused, rows }] of this.#tasks) {
+      if (!isPaused || rows >= batchRows || !key.startsWith(`${member} `)) continue;
+      const partition = key.slice(member.length + 1);
+      this.#view.violate(
+        "I-26",
+        `${
+          describeProcess(process, incarnation)
+        } polls while partition ${partition} is paused, of which ${rows} rows ` +
+          `wait: expected it to be resumed once less than a batch of ${batchRows} waits`,
+      );
+    }
   }
 }
 

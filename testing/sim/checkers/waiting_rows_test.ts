@@ -75,3 +75,25 @@ Deno.test("a partition that is paused as too much waits is told, one that is pau
   pause(run);
   assertEquals(run.marks, ["a partition was paused as too much waited"]);
 });
+
+Deno.test("I-26: a partition that stays paused when little waits is found", () => {
+  for (const isResumed of [true, false]) {
+    const run = played();
+    poll(run, 0, 20);
+    poll(run, 20, 40);
+    pause(run);
+    process(run, 30);
+    poll(run, 40, 40);
+    assertEquals(run.violations, [], "a whole batch waits");
+    process(run, 31);
+    if (isResumed) run.seam(0, { kind: "consumer", method: "resume", args: [[at()]] });
+    poll(run, 40, 40);
+    assertEquals(
+      run.violations,
+      isResumed ? [] : [
+        "I-26 process 0.1 polls while partition 0 is paused, of which 9 rows wait: expected it to be resumed once less " +
+        "than a batch of 10 waits",
+      ],
+    );
+  }
+});
