@@ -15,6 +15,13 @@ export const ADAPTERS = { kafka: kafkaBroker, kafkajs: kafkajsBroker } as const 
   (options: KafkaOptions, environment: Environment) => KafkaBroker
 >;
 
+/** The same, and members of groups of the `consumer` protocol (KIP-848). */
+export const GROUP_ADAPTERS = {
+  ...ADAPTERS,
+  "kafka-consumer": (options: KafkaOptions, environment: Environment): KafkaBroker =>
+    kafkaBroker({ ...options, groupProtocol: "consumer" }, environment),
+} as const;
+
 /** The cluster under test: `host:port` in TURBINE_TEST_KAFKA, if it may be read and is set. */
 export function testKafka(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: "TURBINE_TEST_KAFKA" });

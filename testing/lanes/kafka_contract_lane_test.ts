@@ -15,19 +15,26 @@ import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
 import { recordsOf } from "../record_rows.ts";
 import { brokerContract, type BrokerHarness } from "../contracts/broker_contract.ts";
-import { ADAPTERS, holdingEnvironment, sendToBroker, testKafka, withClient } from "./kafka_brokers.ts";
+import { GROUP_ADAPTERS, holdingEnvironment, sendToBroker, testKafka, withClient } from "./kafka_brokers.ts";
 
 const ADDRESS = testKafka();
 const TIMINGS = { patienceMs: 30_000, quietMs: 400, sessionTimeoutMs: 2_000, transactionTimeoutMs: 2_000 };
 
-/** What an adapter cannot do, and why. */
-const SKIP: Readonly<Record<keyof typeof ADAPTERS, Readonly<Record<string, string>>>> = { kafka: {}, kafkajs: {} };
+/** A group of the `consumer` protocol takes no session that is shorter than its time between heartbeats, 5 s. */
+const CONSUMER_SESSION_MS = 5_500;
 
-async function makeHarness(kind: keyof typeof ADAPTERS, address: string): Promise<BrokerHarness> {
+/** What an adapter cannot do, and why. */
+const SKIP: Readonly<Record<keyof typeof GROUP_ADAPTERS, Readonly<Record<string, string>>>> = {
+  kafka: {},
+  kafkajs: {},
+  "kafka-consumer": {},
+};
+
+async function makeHarness(kind: keyof typeof GROUP_ADAPTERS, address: string): Promise<BrokerHarness> {
   const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20 };
   const brokers = new Set<KafkaBroker>();
   const connect = () => {
-    const broker = ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
+    const broker = GROUP_ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
     brokers.add(broker);
     return Promise.resolve(broker);
   };
@@ -35,7 +42,7 @@ async function makeHarness(kind: keyof typeof ADAPTERS, address: string): Promis
   await broker.open();
   return {
     broker,
-    timings: TIMINGS,
+    timings: kind === "kafka-consumer" ? { ...TIMINGS, sessionTimeoutMs: CONSUMER_SESSION_MS } : TIMINGS,
     prefix: `${kind}-${Date.now().toString(36)}`,
     connect,
     crash: (client) => (client as KafkaBroker).crash(),
@@ -63,12 +70,12 @@ async function deleteRecordsBefore(
   });
 }
 
-function topicTests(kind: keyof typeof ADAPTERS, address: string): void {
+function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
   const topicName = () => `${kind}-${crypto.randomUUID()}`;
   const test = (name: string, run: (broker: KafkaBroker) => Promise<void>) =>
     Deno.test(`${kind}: ${name}`, async () => {
       const bounds = { heartbeatIntervalMs: 50, metadataMaxAgeMs: 100 };
-      const broker = ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
+      const broker = GROUP_ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
       await run(broker);
       await broker.close();
     });
@@ -127,7 +134,7 @@ function topicTests(kind: keyof typeof ADAPTERS, address: string): void {
   });
 }
 
-for (const kind of Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[]) {
+for (const kind of Object.keys(GROUP_ADAPTERS) as (keyof typeof GROUP_ADAPTERS)[]) {
   if (ADDRESS === undefined) {
     console.log(`cannot: ${kind} against Kafka: TURBINE_TEST_KAFKA is not set to host:port`);
   } else {
