@@ -90,6 +90,8 @@ export class WallClock implements Checker {
 
   #committed(commit: Committed, before: Committed | undefined): void {
     if (!isOurs(commit) || !isOurs(before) || commit.offset !== before.offset) return;
+    // An older commit that lands late takes the group back with its time; nobody has processed at that time again.
+    if (commit.metadata.commitSequence < before.metadata.commitSequence) return;
     if (this.#view.excused.has(`${commit.topic}:${commit.partition}`)) return;
     const { lineage, taskTimeMs } = commit.metadata;
     const wasMs = before.metadata.taskTimeMs;

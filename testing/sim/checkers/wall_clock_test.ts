@@ -37,6 +37,14 @@ Deno.test("I-30: task time that follows a wall clock, forwards or back, is found
   }
 });
 
+Deno.test("I-30 is kept by an older commit that lands late, and by the one that puts it right", () => {
+  const run = played();
+  commit(run, 4, 6_000);
+  run.commit({ offset: 4, metadata: metadata(1, { taskTimeMs: 1_000 }) });
+  run.commit({ offset: 4, metadata: metadata(3, { taskTimeMs: 6_000 }) });
+  assertEquals(run.violations, []);
+});
+
 const jump = (run: PlayedRun, taskTimeMs: number) => run.step(0, "time:jumped", { partition: 0, taskTimeMs });
 const processed = (run: PlayedRun, taskTimeMs: number | null, rows = 1) =>
   run.step(0, "batch:processed", { partition: 0, taskTimeMs, rows });
