@@ -12,10 +12,15 @@ export interface FakeRequest {
   readonly body: ByteReader;
   /** Number of the connection, from 0 on. */
   readonly connection: number;
+  /** Of the server: `host:port`. */
+  readonly address: string;
 }
 
-/** Body of the reply; `null` for none; bytes that are sent as they are; or the end of the connection. */
-export type FakeAnswer = Uint8Array | null | "hang-up" | { readonly raw: Uint8Array };
+/**
+ * Body of the reply; `null` for the usual versions, or for no reply to other calls; no reply to versions either; the end of
+ * the connection; or bytes that are sent as they are.
+ */
+export type FakeAnswer = Uint8Array | null | "silence" | "hang-up" | { readonly raw: Uint8Array };
 
 /** Makes the answer to a request. */
 export type Answering = (request: FakeRequest) => FakeAnswer | Promise<FakeAnswer>;
@@ -109,12 +114,15 @@ export class FakeKafka {
     this.#open.add(connection);
     try {
       for await (const frame of framesOf(connection)) {
-        const { request, correlationId, isFlexible } = readRequest(frame, number);
+        const { request, correlationId, isFlexible } = readRequest(frame, {
+          connection: number,
+          address: this.address,
+        });
         let answer = await this.#answer(request);
         if (request.apiKey === API_VERSIONS) answer ??= versionsReply(request.version);
         else this.requests.push(request);
         if (answer === "hang-up") return;
-        if (answer === null) continue;
+        if (answer === null || answer === "silence") continue;
         if (!(answer instanceof Uint8Array)) await writeAll(connection, answer.raw);
         else {await writeAll(
             connection,
@@ -185,13 +193,13 @@ export async function calm(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-function readRequest(frame: Uint8Array, connection: number) {
+function readRequest(frame: Uint8Array, where: { readonly connection: number; readonly address: string }) {
   const body = new ByteReader(frame);
   const [apiKey, version, correlationId] = [body.int16(), body.int16(), body.int32()];
   const clientId = body.nullableString();
   const isFlexible = version >= (FLEXIBLE_SINCE[apiKey] ?? Infinity);
   if (isFlexible) body.tags();
-  return { request: { apiKey, version, clientId, body, connection }, correlationId, isFlexible };
+  return { request: { apiKey, version, clientId, body, ...where }, correlationId, isFlexible };
 }
 
 function close(connection: Deno.Conn): void {

@@ -4,6 +4,7 @@ import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
 import type { CallFor, KafkaConnection, MakeConnection } from "./connection.ts";
 import { ConnectionPool, type Place } from "./connection_pool.ts";
+import { GroupMembers } from "./group_members.ts";
 import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
 import { newestLeaders } from "./newest_leaders.ts";
 import type { Call } from "./protocol/call.ts";
@@ -54,6 +55,8 @@ export class KafkaClient {
   readonly options: ResolvedKafkaOptions;
   /** Time, randomness and log. */
   readonly environment: Environment;
+  /** Members of groups that commit through this client. */
+  readonly members: GroupMembers = new GroupMembers();
   readonly #main: Channel;
   readonly #pool: ConnectionPool;
   readonly #nodes = new Map<number, NodeAddress>();
