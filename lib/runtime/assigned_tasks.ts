@@ -107,6 +107,7 @@ export class AssignedTasks implements Iterable<Task> {
     const { consumer, commits } = membership;
     // The group has given its partitions away; the next polls find that out.
     if (commits.isFenceRefused) return;
+    if (consumer.assignment().every(({ partition }) => this.#tasks.has(partition))) return;
     const { added } = assignmentDiff([...this].map((task) => task.source), consumer.assignment());
     for (const source of added) {
       const { partition } = source;

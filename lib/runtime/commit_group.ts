@@ -182,6 +182,8 @@ export class CommitGroup {
       this.#failure ??= error as Error;
     }).finally(() => {
       this.#running = undefined;
+      // Poisoned when the commit was over, while that was being told.
+      if (this.#protocol.isRunning && this.#failure === undefined && !this.#isAbandoned) return this.#run([], hooks);
       this.#consumer.wake();
     });
   }

@@ -95,6 +95,8 @@ export class MemberWork {
       }
     }
     for (const task of this.#tasks) {
+      // No time passes for most: they have nothing that waits for it.
+      if (task.readyInMs(clock.monotonicMs()) === Infinity) continue;
       await this.guardTask(task, () => this.#processing.run(() => task.passTime(clock.monotonicMs())));
     }
   }
@@ -106,7 +108,13 @@ export class MemberWork {
 
   /** Flushes and checkpoints what is due. */
   async keepState(): Promise<void> {
-    for (const task of this.#tasks) await this.guardTask(task, () => task.keepState());
+    for (const task of this.#tasks) {
+      try {
+        task.keepState();
+      } catch (error) {
+        await this.guardTask(task, () => Promise.reject(error));
+      }
+    }
   }
 
   get #isPastBounds(): boolean {

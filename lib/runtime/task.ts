@@ -289,9 +289,9 @@ export class Task {
   }
 
   /** Flushes and checkpoints what is due. Failures are logged and tried again; they do not stop the stream. */
-  async keepState(): Promise<void> {
+  keepState(): void {
     if (this.#isReplaying || this.#isClosed) return;
-    const trimTo = await this.#keeper.keep();
+    const trimTo = this.#keeper.keep();
     if (trimTo !== undefined) this.#commits.trimJournal(trimTo);
   }
 

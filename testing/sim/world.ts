@@ -22,6 +22,7 @@ import { formatDetail, type Trace } from "./trace.ts";
 import { SimBlobStore } from "./stores/sim_blob_store.ts";
 import { SimDisk } from "./stores/sim_disk.ts";
 import { type ProcessNews, VirtualProcess } from "./virtual_process.ts";
+import { Watchers } from "./watchers.ts";
 
 /** An invariant that did not hold. */
 export interface Violation {
@@ -90,7 +91,7 @@ export class SimWorld implements FaultWorld {
   readonly starting = new Set<Promise<void>>();
   readonly #brokerClock: SimClock;
   readonly #crashRandom: SeededRandom;
-  #checkers: readonly Checker[] = [];
+  #watchers = new Watchers([]);
   #hooks: StepHook[] = [];
   #isHealed = false;
 
@@ -120,7 +121,7 @@ export class SimWorld implements FaultWorld {
       latencyMs: options.latencyMs,
       requestTimeoutMs: options.requestTimeoutMs,
       tell: (event) => {
-        for (const checker of this.#checkers) checker.call?.(event);
+        for (const checker of this.#watchers.call) checker.call(event);
       },
       fire: (fault, what) => this.fire(fault, what),
     });
@@ -129,7 +130,7 @@ export class SimWorld implements FaultWorld {
     this.blobs.onFired(({ fault, what }) => this.fire(fault, what));
     this.processes = Array.from({ length: options.processes }, (_, number) => this.#newProcess(number));
     this.broker.cluster.onChange((change) => {
-      for (const checker of this.#checkers) checker.change?.(change);
+      for (const checker of this.#watchers.change) checker.change(change);
     });
   }
 
@@ -143,12 +144,13 @@ export class SimWorld implements FaultWorld {
 
   /** Who watches from now on. */
   watch(checkers: readonly Checker[]): void {
-    this.#checkers = checkers;
+    this.#watchers = new Watchers(checkers);
   }
 
   /** Calls all checkers. */
   check(when: "afterEvent" | "quiet" | "end"): void {
-    for (const checker of this.#checkers) checker[when]?.();
+    const watchers: readonly Checker[] = this.#watchers[when];
+    for (const checker of watchers) checker[when]!();
   }
 
   /** Resolves after so much simulated time. */
@@ -179,7 +181,7 @@ export class SimWorld implements FaultWorld {
     const fired = { fault, atMs: this.nowMs, what };
     this.fired.push(fired);
     this.note(`FAULT ${fault.kind} ${what}`);
-    for (const checker of this.#checkers) checker.fault?.(fired);
+    for (const checker of this.#watchers.fault) checker.fault(fired);
   }
 
   excuse(topic: string, partition: number, reason: string): void {
@@ -356,13 +358,13 @@ export class SimWorld implements FaultWorld {
       step: (process, label, detail) => this.#stepped(process, label, detail),
       log: (process, level, message, detail) => {
         this.note(`${process.number}.${process.incarnation} ${level} ${message}`);
-        for (const checker of this.#checkers) checker.log?.(process, level, message, detail);
+        for (const checker of this.#watchers.log) checker.log(process, level, message, detail);
       },
       seam: (call: SeamCall) => {
-        for (const checker of this.#checkers) checker.seam?.(call);
+        for (const checker of this.#watchers.seam) checker.seam(call);
       },
       state: (call: StateCall) => {
-        for (const checker of this.#checkers) checker.state?.(call);
+        for (const checker of this.#watchers.state) checker.state(call);
       },
       tell: (process, what, error) => this.#told(process, what, error),
     });
@@ -370,7 +372,7 @@ export class SimWorld implements FaultWorld {
 
   #stepped(process: VirtualProcess, label: StepLabel, detail: StepDetail): void {
     this.note(`${process.number}.${process.incarnation} ${label}${formatDetail(detail)}`);
-    for (const checker of this.#checkers) checker.step?.(process, label, detail);
+    for (const checker of this.#watchers.step) checker.step(process, label, detail);
     if (this.#hooks.length === 0) return;
     const at = this.#hooks.findIndex((hook) =>
       hook.labels.includes(label) && (hook.process ?? process.number) === process.number
@@ -383,7 +385,7 @@ export class SimWorld implements FaultWorld {
   #told(process: VirtualProcess, what: ProcessNews, error?: Error): void {
     const reason = error === undefined ? "" : ` ${error.name}: ${error.message}`;
     this.note(`${process.number}.${process.incarnation} process ${what}${reason}`);
-    for (const checker of this.#checkers) checker.process?.(process, what, error);
+    for (const checker of this.#watchers.process) checker.process(process, what, error);
     if (what !== "failed" && what !== "closed") return;
     // The process has ended, the machine has not. At once, as somebody else may start it before we do.
     process.disk = process.disk.crash(this.#crashRandom.uint32(), { of: "process" });
