@@ -162,20 +162,28 @@ export function versionsReply(version: number, entries = USUAL, features: Readon
 /** The reply to Metadata v10 of a cluster with one broker. */
 export function metadataReply(
   address: string,
-  topics: readonly { readonly topic: string; readonly errorCode?: number; readonly leader?: number }[] = [],
+  topics: readonly {
+    readonly topic: string;
+    readonly errorCode?: number;
+    readonly leader?: number;
+    readonly epoch?: number;
+  }[] = [],
 ): Uint8Array {
   const writer = new ByteWriter().int32(0);
   const [host, port] = address.split(":");
   writer.compactArray([0], () => writer.int32(0).compactString(host!).int32(Number(port)).compactString(null).noTags());
-  writer.compactString("fake-cluster").int32(0).compactArray(topics, ({ topic, errorCode = 0, leader = 0 }) => {
-    writer.int16(errorCode).compactString(topic).raw(new Uint8Array(16)).boolean(false);
-    writer.compactArray(errorCode === 0 ? [0] : [], (partition) => {
-      writer.int16(0).int32(partition).int32(leader).int32(3);
-      for (let list = 0; list < 3; list++) writer.compactArray([0], (node) => writer.int32(node));
-      writer.noTags();
-    });
-    writer.int32(-2147483648).noTags();
-  });
+  writer.compactString("fake-cluster").int32(0).compactArray(
+    topics,
+    ({ topic, errorCode = 0, leader = 0, epoch = 3 }) => {
+      writer.int16(errorCode).compactString(topic).raw(new Uint8Array(16)).boolean(false);
+      writer.compactArray(errorCode === 0 ? [0] : [], (partition) => {
+        writer.int16(0).int32(partition).int32(leader).int32(epoch);
+        for (let list = 0; list < 3; list++) writer.compactArray([0], (node) => writer.int32(node));
+        writer.noTags();
+      });
+      writer.int32(-2147483648).noTags();
+    },
+  );
   return writer.noTags().finish();
 }
 
