@@ -83,7 +83,7 @@ export class ClassicMembership implements Membership {
   async subscribe(topics: readonly string[], listener: RebalanceListener): Promise<void> {
     const counts = await partitionCounts(this.#client, topics);
     for (const topic of topics) {
-      if (!counts.has(topic)) throw this.#client.topicError(topic, CODE.unknownTopic);
+      if (!counts.has(topic)) throw this.#client.topicError(topic);
     }
     await this.#giveUp("revoked");
     this.#topics = topics;

@@ -63,6 +63,8 @@ export class KafkaClient {
   readonly #topics = new Map<string, { readonly metadata: TopicMetadata; readonly atMs: number }>();
   /** The highest leader epochs that were heard of, also of topics that are to be asked for again. */
   readonly #newest = new Map<string, TopicMetadata>();
+  /** Error codes of topics in the last metadata of them. */
+  readonly #refusals = new Map<string, number>();
   readonly #coordinators = new Map<string, NodeAddress>();
   #clusterId = "";
   #isClosed = false;
@@ -110,10 +112,12 @@ export class KafkaClient {
       const { topic, errorCode } = fresh;
       if (errorCode !== 0) {
         this.#topics.delete(topic);
+        this.#refusals.set(topic, errorCode);
         return fresh;
       }
       const newest = newestLeaders(this.#newest.get(topic), fresh);
       this.#newest.set(topic, newest);
+      this.#refusals.delete(topic);
       this.#topics.set(topic, { metadata: newest, atMs });
       return newest;
     });
@@ -131,11 +135,16 @@ export class KafkaClient {
     if (known !== undefined && ageMs < this.options.metadataMaxAgeMs) return known.metadata;
     const found = (await this.metadata([name])).topics.find(({ topic }) => topic === name);
     if (found !== undefined && found.errorCode === 0) return found;
-    throw this.topicError(name, found?.errorCode ?? CODE.unknownTopic);
+    throw this.topicError(name, found?.errorCode);
   }
 
-  /** The error of a topic that metadata do not have. */
-  topicError(topic: string, code: number): Error {
+  /**
+   * The error of a topic that metadata do not have.
+   *
+   * @param topic Its name.
+   * @param code What the cluster told of it; when not given, what it told last.
+   */
+  topicError(topic: string, code: number = this.#refusals.get(topic) ?? CODE.unknownTopic): Error {
     if (code !== CODE.unknownTopic) return codeError(`use topic '${topic}'`, code, { context: { topic } });
     return new UnknownTopicError(
       `Cannot use topic '${topic}': it does not exist at ${this.options.brokers[0]}, create it: kafka-topics.sh ` +

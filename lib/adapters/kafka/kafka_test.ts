@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { Witness } from "../../../testing/contracts/broker_contract_kit.ts";
+import { recordsOf } from "../../../testing/record_rows.ts";
 import { TestAuthority } from "../../../testing/lanes/certificates.ts";
 import { AuthorizationError, BrokerUnavailableError, NotModelledError, UnknownTopicError } from "../../base/errors.ts";
 import { type Answering, FakeKafka, metadataReply, versionsReply } from "./fake_kafka_test.ts";
@@ -9,11 +11,15 @@ import { ByteWriter } from "./protocol/byte_writer.ts";
 
 const METADATA = 3;
 const FIND_COORDINATOR = 10;
+const INIT_PRODUCER_ID = 22;
 const TLS_ALERT = new Uint8Array([21, 3, 3, 0, 2, 2, 80]);
 
-/** A cluster of the broker that is asked. */
+/** A cluster of the broker that is asked; it gives producer ids. */
 function cluster(topics: () => Parameters<typeof metadataReply>[1] = () => []): Answering {
-  return ({ apiKey, address }) => apiKey === METADATA ? metadataReply(address, topics()) : null;
+  return ({ apiKey, address }) => {
+    if (apiKey === METADATA) return metadataReply(address, topics());
+    return apiKey === INIT_PRODUCER_ID ? new ByteWriter().int32(0).int16(0).int64(9n).int16(0).finish() : null;
+  };
 }
 
 Deno.test("kafka makes brokers for its scheme, and their location names no secrets", () => {
@@ -186,6 +192,14 @@ Deno.test("a topic that is missing and one that is not allowed are told apart", 
     const forbidden = await assertRejects(offsets, AuthorizationError);
     assertStringIncludes(forbidden.message, "Cannot use topic 't': the broker answered TOPIC_AUTHORIZATION_FAILED");
     assertStringIncludes(forbidden.message, "grant the client's principal access");
+    const consumer = await broker.consumer({ groupId: "g" });
+    await assertRejects(
+      () => consumer.subscribe(["t"], new Witness()),
+      AuthorizationError,
+      "TOPIC_AUTHORIZATION_FAILED",
+    );
+    const produced = await (await broker.producer()).produce({ topic: "t", records: recordsOf(["a"]) });
+    assert(produced.kind === "not-applied" && produced.error instanceof AuthorizationError);
     await broker.close();
   });
 });
