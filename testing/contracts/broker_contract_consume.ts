@@ -232,6 +232,61 @@ export const CONSUME_CASES: Readonly<Record<string, BrokerCase>> = {
       assert.equal(Number(context.logEnd), 3);
     },
   },
+  "a position read under a leader epoch that the log never had is an error, although the log has the offset": {
+    async run(kit) {
+      const topic = await kit.topic();
+      await kit.put(topic, numbers(3));
+      const consumer = await kit.member(topic);
+      consumer.seek({ topic, partition: 0 }, 2n, 1_000);
+      const { context } = await outOfRange(kit, consumer);
+      assert.deepEqual([Number(context.position), Number(context.logStart), Number(context.logEnd)], [2, 0, 3]);
+      consumer.seek({ topic, partition: 0 }, 2n);
+      assert.deepEqual(await kit.values(consumer, 1), ["2"]);
+    },
+  },
+  "a position is read on under the leader epoch that its slab told": {
+    async run(kit) {
+      const topic = await kit.topic();
+      await kit.put(topic, numbers(4));
+      const consumer = await kit.member(topic);
+      const [slab] = await slabsOf(kit, consumer, { count: 1, maxRecords: 2 });
+      consumer.seek({ topic, partition: 0 }, slab!.to, slab!.leaderEpoch);
+      const rest = numbers(4).slice(Number(slab!.to));
+      assert.deepEqual(await kit.values(consumer, rest.length), rest);
+    },
+  },
+  "a leader epoch that the log never had is refused when it is committed, or when it is read from": {
+    async run(kit) {
+      const topic = await kit.topic();
+      const groupId = kit.name("group");
+      await kit.put(topic, numbers(3));
+      const position = { ...positionAt({ topic, partition: 0 }, 2), leaderEpoch: 1_000 };
+      const admin = await kit.admin();
+      const refusal = await admin.setGroupOffsets(groupId, [position]).then(() => null, (error: unknown) => error);
+      assert.ok(refusal === null || refusal instanceof OffsetOutOfRangeError, String(refusal));
+      if (refusal !== null) return;
+      const consumer = await kit.member(topic, { groupId });
+      const { context } = await outOfRange(kit, consumer);
+      assert.equal(Number(context.position), 2);
+    },
+  },
+  "seek() drops what is under way, also when it goes where the consumer was": {
+    async run(kit) {
+      const topic = await kit.topic();
+      await kit.put(topic, numbers(4));
+      const consumer = await kit.member(topic);
+      const place = { topic, partition: 0 };
+      for (const offset of [1n, 3n, 1n, 0n, 2n, 1n]) {
+        consumer.seek(place, offset);
+        const polled = consumer.poll({ ...PLENTY, timeoutMs: 5 });
+        consumer.seek(place, 2n);
+        consumer.seek(place, offset);
+        await polled;
+        consumer.seek(place, offset);
+        assert.deepEqual(await kit.values(consumer, 4 - Number(offset)), numbers(4 - Number(offset), Number(offset)));
+      }
+    },
+  },
   "a consumer goes on after an error of its position, when it is sent elsewhere": {
     async run(kit) {
       const topic = await kit.topic();

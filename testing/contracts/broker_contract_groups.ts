@@ -138,13 +138,13 @@ export const GROUP_CASES: Readonly<Record<string, BrokerCase>> = {
       const before = one.groupMetadata();
       assert.equal(before.groupId, groupId);
       const two = await kit.member(topic, { groupId, broker: await kit.connect(), among: [one] });
-      await kit.until(() => one.assignment().length === 1, [one, two]);
+      const isEven = () => one.groupMetadata().generation === two.groupMetadata().generation;
+      await kit.until(() => one.assignment().length === 1 && isEven(), [one, two]);
       assert.ok(one.groupMetadata().generation > before.generation);
-      assert.equal(one.groupMetadata().generation, two.groupMetadata().generation);
       assert.notEqual(one.groupMetadata().memberId, two.groupMetadata().memberId);
     },
   },
-  "a commit of an older generation is refused": {
+  "a commit of an older generation is refused for a partition that was given away since": {
     async run(kit) {
       const topic = await kit.topic(2);
       const groupId = kit.name("group");
@@ -152,9 +152,50 @@ export const GROUP_CASES: Readonly<Record<string, BrokerCase>> = {
       const old = one.groupMetadata();
       const two = await kit.member(topic, { groupId, broker: await kit.connect(), among: [one] });
       await kit.until(() => one.assignment().length === 1, [one, two]);
-      const error = refusedError(await one.commit([positionAt({ topic, partition: 0 }, 1)], old));
+      const [given] = two.assignment();
+      const [kept] = one.assignment();
+      for (const positions of [[positionAt(given!, 1)], [positionAt(kept!, 1), positionAt(given!, 1)]]) {
+        const error = refusedError(await one.commit(positions, old));
+        assert.ok(error instanceof AssignmentLostError, error.message);
+      }
+      assert.deepEqual(await one.committed([given!, kept!], { isStable: false }), []);
+    },
+  },
+  "a commit of an older generation is refused although its partition has come back": {
+    async run(kit) {
+      const topic = await kit.topic(2);
+      const groupId = kit.name("group");
+      const one = await kit.member(topic, { groupId });
+      const old = one.groupMetadata();
+      const two = await kit.member(topic, { groupId, broker: await kit.connect(), among: [one] });
+      await kit.until(() => one.assignment().length === 1, [one, two]);
+      const [given] = two.assignment();
+      await two.close();
+      await kit.until(() => one.assignment().length === 2, [one]);
+      const error = refusedError(await one.commit([positionAt(given!, 1)], old));
       assert.ok(error instanceof AssignmentLostError, error.message);
-      assert.deepEqual(await one.committed([{ topic, partition: 0 }], { isStable: false }), []);
+      appliedValue(await one.commit([positionAt(given!, 2)], one.groupMetadata()));
+    },
+  },
+  "a member that goes on keeps at least its fair share of what it had, whoever joins or leaves": {
+    async run(kit) {
+      const topic = await kit.topic(6);
+      const groupId = kit.name("group");
+      const one = await kit.member(topic, { groupId });
+      const before = partitionsOf(one);
+      const two = await kit.member(topic, { groupId, broker: await kit.connect(), among: [one] });
+      await kit.until(() => one.assignment().length === 3 && two.assignment().length === 3, [one, two]);
+      const [ones, twos] = [partitionsOf(one), partitionsOf(two)];
+      assert.ok(ones.every((partition) => before.includes(partition)));
+      const three = await kit.member(topic, { groupId, broker: await kit.connect(), among: [one, two] });
+      const all = [one, two, three];
+      await kit.until(() => all.every((consumer) => consumer.assignment().length === 2), all);
+      assert.ok(partitionsOf(one).every((partition) => ones.includes(partition)));
+      assert.ok(partitionsOf(two).every((partition) => twos.includes(partition)));
+      const held = partitionsOf(two);
+      await three.close();
+      await kit.until(() => one.assignment().length === 3 && two.assignment().length === 3, [one, two]);
+      assert.ok(held.every((partition) => partitionsOf(two).includes(partition)));
     },
   },
   "a commit of a member that left is refused": {

@@ -154,7 +154,8 @@ export class ConsumerMembership implements Membership {
   /** Heeds a code that a commit was answered with; asks the group when it does not tell all. */
   async heed(code: number, generation: number): Promise<number> {
     if (this.#phase !== "member" || generation !== this.#epoch) return code;
-    if (code === CODE.staleMemberEpoch) await this.#beat();
+    // In a transaction an old epoch is called a generation.
+    if (code === CODE.staleMemberEpoch || code === CODE.illegalGeneration) await this.#beat();
     if (code !== CODE.unknownMember && code !== CODE.fencedMemberEpoch) return code;
     // Commits do not name the instance: the heartbeat tells whether a newer member has it.
     if (this.#options.instanceId !== null) await this.#beat();

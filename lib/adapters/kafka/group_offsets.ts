@@ -79,14 +79,6 @@ export async function fetchGroupOffsets(
   }
 }
 
-/** What a commit came to, and the group's error code in it; 0 for none. */
-export interface CommitReply {
-  /** What became of it. */
-  readonly outcome: Outcome<void>;
-  /** Error code that says something about the membership. */
-  readonly code: number;
-}
-
 /**
  * Commits offsets under a fence.
  *
@@ -98,10 +90,10 @@ export async function commitGroupOffsets(
   client: KafkaClient,
   positions: readonly CommittedPosition[],
   options: { readonly group: GroupMetadata; readonly channel: Channel },
-): Promise<CommitReply> {
+): Promise<Outcome<void>> {
   const { group, channel } = options;
   const { groupId } = group;
-  if (positions.length === 0) return { outcome: applied(), code: 0 };
+  if (positions.length === 0) return applied();
   const call: CallFor<PartitionCode[]> = ({ versions }) =>
     offsetCommitCall(positions, group, bestVersion(versions, OFFSET_COMMIT, OFFSET_COMMIT_VERSIONS));
   try {
@@ -110,7 +102,7 @@ export async function commitGroupOffsets(
       const failed = codes.filter(({ errorCode }) => errorCode !== 0);
       const code = failed[0]?.errorCode ?? 0;
       if (!isStaleCoordinator(code) || attempt === ATTEMPTS) {
-        return { outcome: commitOutcome(groupId, codes, failed), code };
+        return commitOutcome(groupId, codes, failed);
       }
       // The coordinator refused before it wrote anything.
       client.forgetCoordinator(groupId);
@@ -118,9 +110,9 @@ export async function commitGroupOffsets(
     }
   } catch (error) {
     if (!(error instanceof StreamError) || error.outcome !== "unknown") {
-      return { outcome: outcomeOfError(error), code: 0 };
+      return outcomeOfError(error);
     }
-    return { outcome: unknown(lostReply(`commit offsets of group '${groupId}'`, error)), code: 0 };
+    return unknown(lostReply(`commit offsets of group '${groupId}'`, error));
   }
 }
 

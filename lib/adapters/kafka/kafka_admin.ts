@@ -1,4 +1,4 @@
-import { BrokerUnavailableError } from "../../base/errors.ts";
+import { BrokerUnavailableError, StreamError } from "../../base/errors.ts";
 import type {
   BrokerAdmin,
   CommittedPosition,
@@ -107,9 +107,10 @@ export class KafkaAdmin implements BrokerAdmin {
   /** Overwrites what a group without members committed. */
   async setGroupOffsets(groupId: string, positions: readonly CommittedPosition[]): Promise<void> {
     const group = { groupId, generation: -1, memberId: "", instanceId: null };
-    const { outcome, code } = await commitGroupOffsets(this.#client, positions, { group, channel: this.#channel });
+    const outcome = await commitGroupOffsets(this.#client, positions, { group, channel: this.#channel });
     if (outcome.kind === "applied") return;
-    if (code !== CODE.unknownMember) throw outcome.error;
+    const { error } = outcome;
+    if (!(error instanceof StreamError) || error.context.code !== CODE.unknownMember) throw error;
     throw new BrokerUnavailableError(
       `Cannot set offsets of group '${groupId}' as it has members, stop them first`,
       { cause: outcome.error, context: { groupId } },

@@ -10,7 +10,6 @@ import type {
   RebalanceListener,
   TopicPartition,
 } from "../../seams/broker.ts";
-import { CODE, codeError, outcomeOfError } from "./broker_codes.ts";
 import { Fetcher, isPassing } from "./fetcher.ts";
 import { commitGroupOffsets, fetchGroupOffsets } from "./group_offsets.ts";
 import type { KafkaClient } from "./kafka_client.ts";
@@ -23,8 +22,6 @@ import { EARLIEST } from "./protocol/offset_calls.ts";
 
 /** How long `subscribe` waits for the first assignment, in milliseconds; then `poll` goes on. */
 const SUBSCRIBE_WAIT_MS = 500;
-/** Attempts at a commit that the group's epoch outruns. */
-const COMMIT_ATTEMPTS = 5;
 /** Longest wait inside a poll without looking at the session's end, in milliseconds. */
 const WAIT_MS_MAX = 1_000;
 
@@ -67,6 +64,7 @@ export class KafkaConsumer implements Consumer {
     this.#notice = new Notice(client.environment.clock);
     const membership = { groupId, instanceId, sessionTimeoutMs: Math.ceil(sessionTimeoutMs), clientId };
     this.#membership = makeMembership(client, membership, this.#notice);
+    client.members.add(this.#membership);
     this.#fetcher = new Fetcher(client, this.#notice, { isCommitted: this.#isCommitted, clientId });
   }
 
@@ -137,19 +135,10 @@ export class KafkaConsumer implements Consumer {
 
   /** Commits outside of a transaction. */
   async commit(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
-    for (let attempt = 1;; attempt++) {
-      const fence = this.#membership.fenceFor(positions, group);
-      const more = { group: fence, channel: this.#membership.channel };
-      const reply = await commitGroupOffsets(this.#client, positions, more);
-      const code = await this.#membership.heed(reply.code, fence.generation);
-      const isOutrun = this.#membership.fenceFor(positions, group).generation !== fence.generation;
-      if (reply.code === CODE.staleMemberEpoch && isOutrun && attempt < COMMIT_ATTEMPTS) continue;
-      if (code === reply.code || reply.outcome.kind !== "not-applied") return reply.outcome;
-      const { groupId, instanceId } = group;
-      return outcomeOfError(
-        codeError(`commit offsets of group '${groupId}'`, code, { context: { groupId, instanceId } }),
-      );
-    }
+    return await this.#client.members.commit(positions, group, async (fence) => {
+      const { channel } = this.#membership;
+      return await commitGroupOffsets(this.#client, positions, { group: fence, channel });
+    });
   }
 
   /** Who we are in the group now. */
@@ -166,6 +155,7 @@ export class KafkaConsumer implements Consumer {
     try {
       await this.#membership.leave(options.isDirty ?? false);
     } finally {
+      this.#client.members.delete(this.#membership);
       this.#fetcher.close();
     }
   }
@@ -174,6 +164,7 @@ export class KafkaConsumer implements Consumer {
   abandon(): void {
     this.#isClosing = true;
     this.#membership.abandon();
+    this.#client.members.delete(this.#membership);
     this.wake();
   }
 

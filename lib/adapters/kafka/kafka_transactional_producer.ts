@@ -165,7 +165,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       if (added.kind !== "applied") return added;
       this.#added.add(key);
     }
-    return await this.#session.stageOffsets(current.value, positions, group);
+    return await this.#client.members.commit(
+      positions,
+      group,
+      (fence) => this.#session.stageOffsets(current.value, positions, fence),
+    );
   }
 
   /** Generation 1: partitions join the transaction before their first record. */
