@@ -11,6 +11,7 @@ import { READINESS_CASES } from "./broker_contract_readiness.ts";
 import { RESTART_CASES } from "./broker_contract_restarts.ts";
 import { REWRITTEN_LOG_CASES } from "./broker_contract_rewritten.ts";
 import { TRANSACTION_CASES } from "./broker_contract_transactions.ts";
+import { FENCED_TRANSACTION_CASES } from "./broker_contract_transactions_fenced.ts";
 import type { RegisterTest } from "./contract.ts";
 
 /** How long things take on the broker under test. */
@@ -92,6 +93,7 @@ export const BROKER_CASES: Readonly<Record<string, BrokerCase>> = {
   ...STATIC_CASES,
   ...COMMIT_CASES,
   ...TRANSACTION_CASES,
+  ...FENCED_TRANSACTION_CASES,
   ...OFFSETS_IN_TRANSACTION_CASES,
   ...ADMIN_CASES,
   ...REWRITTEN_LOG_CASES,

@@ -72,6 +72,78 @@ export const OFFSETS_IN_TRANSACTION_CASES: Readonly<Record<string, BrokerCase>> 
       assert.equal((await stable)[0]!.offset, 4n);
     },
   },
+  "committed({ isStable }) waits until the broker ends a transaction that is open for too long": {
+    needs: ["isTransactional", "hasStableOffsets"],
+    async run(kit) {
+      const topic = await kit.topic();
+      const consumer = await kit.member(topic);
+      appliedValue(await consumer.commit([positionAt({ topic, partition: 0 }, 2, "before")], consumer.groupMetadata()));
+      const { transactionTimeoutMs } = kit.harness.timings;
+      const producer = await kit.transactional(kit.name("tx"), { timeoutMs: transactionTimeoutMs });
+      producer.begin();
+      appliedValue(await producer.sendOffsets([positionAt({ topic, partition: 0 }, 7)], consumer.groupMetadata()));
+      const [found] = await consumer.committed([{ topic, partition: 0 }], { isStable: true });
+      assert.deepEqual([found!.offset, found!.metadata], [2n, "before"]);
+      refusedError(await producer.commit());
+    },
+  },
+  "initialize() ends the transaction that holds a group's offsets": {
+    needs: ["isTransactional", "hasStableOffsets"],
+    async run(kit) {
+      const topic = await kit.topic();
+      const consumer = await kit.member(topic);
+      const id = kit.name("tx");
+      const older = await kit.transactional(id);
+      older.begin();
+      appliedValue(await older.sendOffsets([positionAt({ topic, partition: 0 }, 7)], consumer.groupMetadata()));
+      const newer = await kit.transactional(id, { broker: await kit.connect() });
+      assert.deepEqual(await consumer.committed([{ topic, partition: 0 }], { isStable: true }), []);
+      newer.begin();
+      appliedValue(await newer.sendOffsets([positionAt({ topic, partition: 0 }, 3)], consumer.groupMetadata()));
+      appliedValue(await newer.commit());
+      assert.ok(refusedError(await older.commit()) instanceof FencedError);
+      assert.equal((await consumer.committed([{ topic, partition: 0 }], { isStable: true }))[0]!.offset, 3n);
+    },
+  },
+  "offsets of several partitions and groups belong to one transaction": {
+    needs: ["isTransactional"],
+    async run(kit) {
+      const topic = await kit.topic(2);
+      const consumers = [await kit.member(topic), await kit.member(topic)];
+      const producer = await kit.transactional();
+      for (const isCommit of [true, false]) {
+        producer.begin();
+        for (const [i, consumer] of consumers.entries()) {
+          const offset = isCommit ? i + 1 : 9;
+          const positions = [0, 1].map((partition) => positionAt({ topic, partition }, offset, `group ${i}`));
+          appliedValue(await producer.sendOffsets(positions, consumer.groupMetadata()));
+        }
+        appliedValue(isCommit ? await producer.commit() : await producer.abort());
+      }
+      for (const [i, consumer] of consumers.entries()) {
+        const places = [0, 1].map((partition) => ({ topic, partition }));
+        const found = await consumer.committed(places, { isStable: true });
+        const facts = found.map(({ partition, offset, metadata }) => [partition, offset, metadata]);
+        assert.deepEqual(facts.sort(), [[0, BigInt(i + 1), `group ${i}`], [1, BigInt(i + 1), `group ${i}`]]);
+      }
+    },
+  },
+  "sendOffsets() of a position behind the last one is taken: who owns the partition decides": {
+    needs: ["isTransactional"],
+    async run(kit) {
+      const topic = await kit.topic();
+      const consumer = await kit.member(topic);
+      const producer = await kit.transactional();
+      for (const offset of [5, 3]) {
+        producer.begin();
+        appliedValue(
+          await producer.sendOffsets([positionAt({ topic, partition: 0 }, offset)], consumer.groupMetadata()),
+        );
+        appliedValue(await producer.commit());
+      }
+      assert.equal((await consumer.committed([{ topic, partition: 0 }], { isStable: true }))[0]!.offset, 3n);
+    },
+  },
   "committed({ isStable }) answers at once when nothing is open": {
     needs: ["hasStableOffsets"],
     async run(kit) {

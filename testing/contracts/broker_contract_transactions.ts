@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { FencedError, StreamError } from "../../lib/base/errors.ts";
 import { recordsOf, rowsOf } from "../record_rows.ts";
-import type { BrokerCase } from "./broker_contract.ts";
-import { appliedValue, PLENTY, refusedError } from "./broker_contract_kit.ts";
 import type { TransactionalProducer } from "../../lib/seams/broker.ts";
+import type { BrokerCase } from "./broker_contract.ts";
+import { appliedValue, PLENTY } from "./broker_contract_kit.ts";
 
 async function send(producer: TransactionalProducer, topic: string, values: string[], partition = 0): Promise<void> {
   appliedValue(await producer.produce({ topic, records: recordsOf(values), partitions: partition }));
@@ -203,71 +202,6 @@ export const TRANSACTION_CASES: Readonly<Record<string, BrokerCase>> = {
       assert.deepEqual((await kit.readAll(topic, 1)).map(({ value }) => value), ["1"]);
     },
   },
-  "a newer producer of the same id fences the older one": {
-    needs: ["isTransactional"],
-    async run(kit) {
-      const topic = await kit.topic();
-      const id = kit.name("tx");
-      const older = await kit.transactional(id);
-      older.begin();
-      await send(older, topic, ["old"]);
-      const newer = await kit.transactional(id, { broker: await kit.connect() });
-      const error = refusedError(await older.commit());
-      assert.ok(error instanceof FencedError, error.message);
-      newer.begin();
-      await send(newer, topic, ["new"]);
-      appliedValue(await newer.commit());
-      const consumer = await kit.member(topic);
-      assert.deepEqual(await kit.values(consumer, 1), ["new"]);
-      await kit.nothing(consumer);
-    },
-  },
-  "a fenced producer cannot write": {
-    needs: ["isTransactional"],
-    async run(kit) {
-      const topic = await kit.topic();
-      const id = kit.name("tx");
-      const older = await kit.transactional(id);
-      older.begin();
-      await send(older, topic, ["old"]);
-      await kit.transactional(id, { broker: await kit.connect() });
-      const error = refusedError(await older.produce({ topic, records: recordsOf(["zombie"]), partitions: 0 }));
-      assert.ok(error instanceof FencedError, error.message);
-      const consumer = await kit.member(topic);
-      await kit.nothing(consumer);
-    },
-  },
-  "initialize() ends the open transaction of a predecessor": {
-    needs: ["isTransactional", "crash"],
-    async run(kit) {
-      const topic = await kit.topic();
-      const id = kit.name("tx");
-      const broker = await kit.connect();
-      const crashed = await kit.transactional(id, { broker });
-      crashed.begin();
-      await send(crashed, topic, ["no"]);
-      await kit.harness.crash!(broker);
-      await kit.put(topic, ["yes"]);
-      await kit.transactional(id);
-      const consumer = await kit.member(topic);
-      assert.deepEqual(await kit.values(consumer, 1), ["yes"]);
-    },
-  },
-  "a transaction that is open for too long is aborted by the broker": {
-    needs: ["isTransactional"],
-    async run(kit) {
-      const topic = await kit.topic();
-      const { transactionTimeoutMs } = kit.harness.timings;
-      const producer = await kit.transactional(kit.name("tx"), { timeoutMs: transactionTimeoutMs });
-      producer.begin();
-      await send(producer, topic, ["no"]);
-      await kit.put(topic, ["yes"]);
-      const consumer = await kit.member(topic);
-      assert.deepEqual(await kit.values(consumer, 1), ["yes"]);
-      const error = refusedError(await producer.commit());
-      assert.ok(error instanceof StreamError, error.message);
-    },
-  },
   "transactional ids do not disturb each other": {
     needs: ["isTransactional"],
     async run(kit) {
@@ -285,12 +219,54 @@ export const TRANSACTION_CASES: Readonly<Record<string, BrokerCase>> = {
       }
     },
   },
-  "begin() before initialize() is a TypeError": {
+  "produce() calls that do not wait for each other keep their order from the first record of a transaction on": {
     needs: ["isTransactional"],
     async run(kit) {
-      const producer = await kit.broker.transactionalProducer({ transactionalId: kit.name("tx") });
-      assert.throws(() => producer.begin(), TypeError);
-      await producer.close();
+      const topic = await kit.topic(2);
+      const producer = await kit.transactional();
+      for (const isCommit of [true, false, true]) {
+        producer.begin();
+        const calls = Array.from({ length: 10 }, (_, i) => send(producer, topic, [`${i}`], i % 2));
+        await Promise.all(calls);
+        appliedValue(isCommit ? await producer.commit() : await producer.abort());
+      }
+      const rows = await kit.readAll(topic, 20);
+      for (const partition of [0, 1]) {
+        const values = rows.filter((row) => row.partition === partition).map(({ value }) => Number(value));
+        const once = [0, 2, 4, 6, 8].map((even) => even + partition);
+        assert.deepEqual(values, [...once, ...once]);
+      }
+    },
+  },
+  "a transaction takes more than one batch holds": {
+    needs: ["isTransactional"],
+    async run(kit) {
+      const topic = await kit.topic();
+      const producer = await kit.transactional();
+      const count = 300;
+      const wide = Array.from({ length: count }, (_, i) => `${i} ${"x".repeat(10_000)}`);
+      producer.begin();
+      await send(producer, topic, wide);
+      await send(producer, topic, ["last"]);
+      appliedValue(await producer.commit());
+      const values = (await kit.readAll(topic, count + 1)).map(({ value }) => value!.split(" ")[0]);
+      assert.deepEqual(values, [...wide.map((_, i) => `${i}`), "last"]);
+    },
+  },
+  "transactions follow each other without a pause": {
+    needs: ["isTransactional"],
+    async run(kit) {
+      const topic = await kit.topic(3);
+      const producer = await kit.transactional();
+      for (let round = 0; round < 15; round++) {
+        producer.begin();
+        await send(producer, topic, [`${round}`], round % 3);
+        await send(producer, topic, [`${round}`], (round + 1) % 3);
+        appliedValue(round % 4 === 3 ? await producer.abort() : await producer.commit());
+      }
+      const seen = (await kit.readAll(topic, 24)).map(({ value }) => Number(value)).sort((a, b) => a - b);
+      const committed = Array.from({ length: 15 }, (_, round) => round).filter((round) => round % 4 !== 3);
+      assert.deepEqual(seen, committed.flatMap((round) => [round, round]));
     },
   },
 };

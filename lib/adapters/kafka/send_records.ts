@@ -120,7 +120,7 @@ async function sendRound(
   sending: RecordSending,
   batches: readonly PartitionBatch[],
 ): Promise<Outcome<readonly ProducedPartition[]>> {
-  const { client, topic, options } = sending;
+  const { client, topic } = sending;
   const { clock } = client.environment;
   const endMs = clock.monotonicMs() + client.options.requestTimeoutMs;
   const taken: ProducedPartition[] = [];

@@ -1,4 +1,4 @@
-import { BrokerUnavailableError, StreamError } from "../../base/errors.ts";
+import { BrokerUnavailableError } from "../../base/errors.ts";
 import { applied, notApplied, type Outcome, unknown } from "../../base/outcome.ts";
 import type { CommittedPosition, GroupMetadata, TopicPartition } from "../../seams/broker.ts";
 import { askPatiently, waitMs } from "./ask_patiently.ts";
