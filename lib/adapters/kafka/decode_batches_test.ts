@@ -5,7 +5,7 @@ import { spanBytes } from "../../columns/spans.ts";
 import { recordsOf, rowsOf } from "../../../testing/record_rows.ts";
 import { decodeBatches, type DecodedRecords } from "./decode_batches.ts";
 import { encodeBatches } from "./encode_batches.ts";
-import { ATTRIBUTES, CHECKED_FROM, HEADER_SIZE } from "./record_batch.ts";
+import { ATTRIBUTES, CHECKED_FROM, type Compression, COMPRESSIONS, HEADER_SIZE } from "./record_batch.ts";
 
 /** One batch of eight records as Kafka 4.1's own producer wrote it with each codec. */
 const BY_KAFKA: Readonly<Record<string, string>> = {
@@ -178,4 +178,121 @@ Deno.test("decodeBatches() reads plain and compressed batches side by side", () 
   assertEquals(valuesOf(decoded).length, 11);
   assertEquals([valuesOf(decoded)[1], valuesOf(decoded)[10]], ["b", "z"]);
   assertEquals([...decoded.offsets], Array.from({ length: 11 }, (_, i) => i));
+});
+
+Deno.test("decodeBatches() hides an aborted transaction that began before the reply and ends behind it", () => {
+  const middle = joined([
+    batchAt(10, ["aborted"], { attributes: OPEN, producerId: 1n }),
+    batchAt(11, ["committed"], { attributes: OPEN, producerId: 2n }),
+    batchAt(12, ["aborted"], { attributes: OPEN, producerId: 1n }),
+  ]);
+  const aborted = [{ producerId: 1n, firstOffset: 3n }];
+  const decoded = decodeBatches(middle, { from: 10, aborted });
+  assertEquals([valuesOf(decoded), decoded.to], [["committed"], 13]);
+});
+
+Deno.test("decodeBatches() shows what a producer commits after a transaction whose end came in this reply", () => {
+  const end = joined([
+    batchAt(13, ["aborted"], { attributes: OPEN, producerId: 1n }),
+    batchAt(14, [], { attributes: MARKER, producerId: 1n, isAbort: true }),
+    batchAt(15, ["committed"], { attributes: OPEN, producerId: 1n }),
+    batchAt(16, [], { attributes: MARKER, producerId: 1n }),
+    batchAt(17, ["aborted again"], { attributes: OPEN, producerId: 1n }),
+  ]);
+  const aborted = [{ producerId: 1n, firstOffset: 17n }, { producerId: 1n, firstOffset: 3n }];
+  const decoded = decodeBatches(end, { from: 13, aborted });
+  assertEquals([valuesOf(decoded), decoded.to], [["committed"], 18]);
+});
+
+Deno.test("decodeBatches() of nothing but hidden records moves on", () => {
+  const bytes = joined([
+    batchAt(5, ["aborted", "aborted"], { attributes: OPEN, producerId: 1n }),
+    batchAt(7, [], { attributes: MARKER, producerId: 1n, isAbort: true }),
+  ]);
+  const decoded = decodeBatches(bytes, { from: 6, aborted: [{ producerId: 1n, firstOffset: 5n }] });
+  assertEquals([decoded.records.count, decoded.to], [0, 8]);
+});
+
+Deno.test("decodeBatches() gives what stands before a damaged batch, and tells of it when it is asked for it", () => {
+  const damaged = batchAt(3, ["d", "e"]);
+  damaged[HEADER_SIZE + 4]! ^= 1;
+  const bytes = joined([batchAt(0, ["a"]), batchAt(1, ["b", "c"]), damaged, batchAt(5, ["f"])]);
+  const decoded = decodeBatches(bytes, ALL);
+  assertEquals([valuesOf(decoded), decoded.to], [["a", "b", "c"], 3]);
+  for (const from of [3, 4]) {
+    const error = assertThrows(() => decodeBatches(bytes, { from, aborted: [] }), BrokerUnavailableError);
+    assertStringIncludes(error.message, "at offset 3");
+  }
+});
+
+Deno.test("decodeBatches() gives what stands before a batch whose producer wrote it damaged", () => {
+  const damaged = batchAt(1, ["b"]);
+  damaged[HEADER_SIZE]! += 2;
+  new DataView(damaged.buffer).setUint32(17, crc32c(damaged.subarray(CHECKED_FROM)));
+  const bytes = joined([batchAt(0, ["a"]), damaged, batchAt(2, ["c"])]);
+  const decoded = decodeBatches(bytes, ALL);
+  assertEquals([valuesOf(decoded), decoded.to], [["a"], 1]);
+  assertThrows(() => decodeBatches(bytes, { from: 1, aborted: [] }), BrokerUnavailableError);
+});
+
+Deno.test("decodeBatches() refuses a first batch that is cut off, and bytes that end before what was asked for", () => {
+  const bytes = batchAt(0, ["some value"]);
+  for (let length = 1; length < bytes.length; length++) {
+    assertThrows(() => decodeBatches(bytes.subarray(0, length), ALL), BrokerUnavailableError);
+  }
+  const error = assertThrows(() => decodeBatches(bytes, { from: 7, aborted: [] }), BrokerUnavailableError);
+  assertStringIncludes(error.message, "what ends at 0");
+});
+
+Deno.test("decodeBatches() refuses first offsets that go backwards or that cannot be, though no checksum covers them", () => {
+  const [one, two] = [batchAt(10, ["a", "b"]), batchAt(11, ["c"])];
+  const decoded = decodeBatches(joined([one, two]), { from: 10, aborted: [] });
+  assertEquals([valuesOf(decoded), decoded.to], [["a", "b"], 12]);
+  for (const baseOffset of [-1n, -(2n ** 40n), 2n ** 53n, 2n ** 62n]) {
+    new DataView(one.buffer).setBigInt64(0, baseOffset);
+    assertThrows(() => decodeBatches(one, { from: 0, aborted: [] }), BrokerUnavailableError);
+  }
+});
+
+Deno.test("decodeBatches() reads offsets beyond 2^32 and timestamps of 64 bits", () => {
+  const decoded = decodeBatches(batchAt(2 ** 45, ["a", "b"]), { from: 2 ** 45 + 1, aborted: [] });
+  assertEquals([[...decoded.offsets], decoded.to], [[2 ** 45 + 1], 2 ** 45 + 2]);
+});
+
+/** A batch of `count` records of so many zeros. */
+function zerosAt(baseOffset: number, count: number, compression: Compression): Uint8Array {
+  const records = recordsOf(Array.from({ length: count }, () => ({ value: new Uint8Array(100_000) })));
+  const options = { producer: PRODUCER, wallMs: 1_000, bytesMax: 1e9, compression };
+  const { bytes } = encodeBatches(records, null, options)[0]!;
+  new DataView(bytes.buffer).setBigInt64(0, BigInt(baseOffset));
+  return bytes;
+}
+
+for (const compression of COMPRESSIONS.slice(1)) {
+  Deno.test(`decodeBatches() holds no more of what ${compression} has compressed than it may`, () => {
+    const bytes = joined([zerosAt(0, 3, compression), zerosAt(3, 3, compression), zerosAt(6, 9, compression)]);
+    const positions: number[] = [];
+    for (let from = 0; from < 6;) {
+      const decoded = decodeBatches(bytes, { from, aborted: [], decompressedBytesMax: 500_000 });
+      assertEquals(decoded.records.count, 3);
+      positions.push(from = decoded.to);
+    }
+    assertEquals(positions, [3, 6]);
+    const bomb = { from: 6, aborted: [], decompressedBytesMax: 500_000 };
+    const { message } = assertThrows(() => decodeBatches(bytes, bomb), NotModelledError);
+    assertStringIncludes(message, "Cannot read the record batch at offset 6");
+    assertStringIncludes(message, "hold more than 500000, raise 'decompressedBytesMax'");
+    assertEquals(decodeBatches(bytes, { ...bomb, decompressedBytesMax: 1_000_000 }).records.count, 9);
+  });
+}
+
+Deno.test("decodeBatches() reserves nothing for records that are only claimed", () => {
+  const bytes = batchAt(0, ["a"]);
+  const view = new DataView(bytes.buffer);
+  for (const claimed of [2, 1_000, 2 ** 31 - 1, -1, -(2 ** 31)]) {
+    view.setInt32(23, Math.max(claimed - 1, 0));
+    view.setInt32(57, claimed);
+    view.setUint32(17, crc32c(bytes.subarray(CHECKED_FROM)));
+    assertThrows(() => decodeBatches(bytes, ALL), BrokerUnavailableError);
+  }
 });
