@@ -82,3 +82,8 @@ Deno.test("snappyDecompress() reserves nothing for a size that cannot be, and wr
   assertEquals(decompressed(stream, 100_003).length, 100_000);
   assertStringIncludes(assertThrows(() => decompressed(stream, 100_002), OutputLimitError).message, "100002");
 });
+
+Deno.test("snappyDecompress() refuses a block that holds less than it claims", () => {
+  assertEquals(decompressed(Uint8Array.of(3, 2 << 2, 97, 98, 99)).length, 3);
+  for (const size of [2, 4]) assertThrows(() => decompressed(Uint8Array.of(size, 2 << 2, 97, 98, 99)), RangeError);
+});
