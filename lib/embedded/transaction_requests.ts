@@ -192,11 +192,7 @@ export function endTransaction(
   const transaction = checked.value;
   const isBumping = core.state.transactionVersion === 2;
   const mayEnd = transaction.status === "Ongoing" || (isBumping && !isCommit);
-  if (!mayEnd || transaction.status.startsWith("Prepare")) {
-    const message = `the transaction of '${transactionalId}' is ${transaction.status} and cannot be ` +
-      (isCommit ? "committed" : "aborted");
-    return refused("invalid-transaction-state", message, { transactionalId, status: transaction.status });
-  }
+  if (!mayEnd || transaction.status.startsWith("Prepare")) return cannotEnd(transaction, isCommit);
   const session = isBumping ? nextSession(core, transaction) : transaction;
   const markerEpoch = isBumping ? transaction.producerEpoch + 1 : transaction.producerEpoch;
   const { producerId, producerEpoch } = session;
@@ -213,17 +209,30 @@ export function endTransaction(
   return done({ producerId, producerEpoch });
 }
 
-/** The answer to an end that was carried out before, or `null` when this is another one. */
+/**
+ * The answer to an end that was carried out before, or `null` when this is another one. In generation 2 the epoch tells
+ * which transaction is meant: the other end of one that has ended is refused as such, and a producer whose transaction
+ * timed out may abort it and go on, as long as nobody has taken over.
+ */
 function answerRepeated(
   core: Core,
   { transactionalId, producerId, producerEpoch, isCommit }: TransactionIdentity & { readonly isCommit: boolean },
 ): Reply<ProducerSession> | null {
   const transaction = core.state.transactions.get(transactionalId);
   const ended = transaction?.ended ?? null;
-  if (transaction === undefined || ended === null || ended.isFenced || ended.isCommit !== isCommit) return null;
+  if (transaction === undefined || ended === null) return null;
   if (ended.producerId !== producerId || ended.producerEpoch !== producerEpoch) return null;
+  const isBumping = core.state.transactionVersion === 2;
+  if (ended.isFenced && !isBumping) return null;
+  if (ended.isCommit !== isCommit) return isBumping ? cannotEnd(transaction, isCommit) : null;
   if (transaction.status.startsWith("Prepare")) return stillEnding(transactionalId);
   return done({ producerId: transaction.producerId, producerEpoch: transaction.producerEpoch });
+}
+
+function cannotEnd({ transactionalId, status }: TransactionState, isCommit: boolean): Refusal {
+  const message = `the transaction of '${transactionalId}' is ${status} and cannot be ` +
+    (isCommit ? "committed" : "aborted");
+  return refused("invalid-transaction-state", message, { transactionalId, status });
 }
 
 /** Aborts an open transaction against its producer's will: the markers carry an epoch that fences it. */

@@ -142,9 +142,37 @@ for (const version of [1, 2] as const) {
     assertEquals(cluster.transactionStatus(ID), "Ongoing");
     cluster.tick({ wallMs: 0, monotonicMs: 500 });
     assertEquals(cluster.transactionStatus(ID), "CompleteAbort");
-    assertEquals(codeOf(end(cluster, session, true)), "producer-fenced");
-    assertEquals(codeOf(end(cluster, session, false)), "producer-fenced");
+    assertEquals(codeOf(send(cluster, session, 1)), "producer-fenced");
+    if (version === 1) {
+      assertEquals(codeOf(end(cluster, session, true)), "producer-fenced");
+      assertEquals(codeOf(end(cluster, session, false)), "producer-fenced");
+    } else {
+      // The epoch tells that nobody has taken over: the producer may abort what timed out, and go on.
+      assertEquals(codeOf(end(cluster, session, true)), "invalid-transaction-state");
+      const next = valueOf(end(cluster, session, false));
+      assertEquals(next.producerEpoch, session.producerEpoch + 1);
+      valueOf(send(cluster, next));
+      valueOf(end(cluster, next, true));
+      assertEquals(visible(cluster), 1);
+      assertEquals(codeOf(end(cluster, session, false)), "producer-fenced");
+    }
     assertEquals(cluster.nextDeadlineMs(), Infinity);
+  });
+
+  Deno.test(`generation ${version}: the other end of a transaction that has ended is refused as such`, () => {
+    const cluster = made(version);
+    const session = initialized(cluster);
+    for (const isCommit of [true, false]) {
+      const first = cluster.state.transactions.get(ID)!;
+      const current = { producerId: first.producerId, producerEpoch: first.producerEpoch };
+      valueOf(send(cluster, current, version === 1 && !isCommit ? 1 : 0));
+      valueOf(end(cluster, current, isCommit));
+      assertEquals(codeOf(end(cluster, current, !isCommit)), "invalid-transaction-state");
+    }
+    const newer = initialized(cluster);
+    assert(newer.producerEpoch > session.producerEpoch);
+    assertEquals(codeOf(end(cluster, session, true)), "producer-fenced");
+    assertEquals(visible(cluster), 1);
   });
 
   Deno.test(`generation ${version}: used up epochs give the producer a new id`, () => {

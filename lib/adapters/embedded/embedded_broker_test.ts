@@ -91,7 +91,7 @@ Deno.test("transaction timeout: happens by itself and lets readers go on", async
   await clock.advance(5_000);
   assertEquals(broker.transactionStatus("x"), "CompleteAbort");
   assertEquals(await valuesOf(consumer), ["yes"]);
-  assertEquals(kindOf(await producer.commit()), "not-applied FencedError");
+  assertEquals(kindOf(await producer.commit()), "not-applied TransactionAbortedError");
   await broker.close();
 });
 
