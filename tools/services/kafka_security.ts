@@ -45,7 +45,7 @@ export function secureListeners(port: number): string {
 }
 
 /**
- * Settings of these listeners: SASL_SSL asks no certificate of clients, SSL does. Who has no rule in his way may do
+ * Settings of these listeners: SASL_PLAINTEXT takes no tokens, SASL_SSL asks no certificate of clients, SSL does. Who has no rule in his way may do
  * everything; the plaintext listener's clients may also set rules.
  *
  * @param directory Where the files of {@linkcode prepareSecurity} are.
@@ -53,8 +53,8 @@ export function secureListeners(port: number): string {
 export function secureProperties(directory: string): string {
   const users = Object.entries(USERS).map(([name, password]) => `user_${name}="${password}"`).join(" ");
   const modules = "org.apache.kafka.common.security";
-  const listener = (name: string) =>
-    `listener.name.${name}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+  const listener = (name: string, mechanisms: string) =>
+    `listener.name.${name}.sasl.enabled.mechanisms=${mechanisms}
 listener.name.${name}.plain.sasl.jaas.config=${modules}.plain.PlainLoginModule required ${users};
 listener.name.${name}.scram-sha-256.sasl.jaas.config=${modules}.scram.ScramLoginModule required;
 listener.name.${name}.scram-sha-512.sasl.jaas.config=${modules}.scram.ScramLoginModule required;
@@ -62,7 +62,10 @@ listener.name.${name}.oauthbearer.sasl.jaas.config=${modules}.oauthbearer.OAuthB
 listener.name.${name}.scram-sha-256.connections.max.reauth.ms=${SESSION_MS}
 listener.name.${name}.oauthbearer.connections.max.reauth.ms=${SESSION_MS}
 `;
-  return `${listener("sasl_plaintext")}${listener("sasl_ssl")}ssl.keystore.type=PEM
+  const passwords = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
+  return `${listener("sasl_plaintext", passwords)}${
+    listener("sasl_ssl", `${passwords},OAUTHBEARER`)
+  }ssl.keystore.type=PEM
 ssl.keystore.location=${directory}/broker.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=${directory}/ca.pem

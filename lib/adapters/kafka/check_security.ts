@@ -1,4 +1,5 @@
 import type { KafkaOptions, KafkaTls } from "./kafka_options.ts";
+import { plainKey } from "./open_socket.ts";
 import { MECHANISMS } from "./sasl.ts";
 
 /**
@@ -53,11 +54,22 @@ function checkTls(
       "Cannot create kafka broker as 'ssl.passphrase' must come with 'ssl.key': 'ssl.key' is missing",
     );
   }
+  if (key !== undefined) checkKey(key, passphrase);
   const other = brokers.find((address) => address.slice(0, address.lastIndexOf(":")) !== servername);
   if (cert !== undefined && servername !== undefined && other !== undefined) {
     throw new TypeError(
       "Cannot create kafka broker as 'ssl.servername' must not differ from the addresses when 'ssl.cert' is given, use " +
         `addresses that the brokers' certificates name: current value is '${servername}'`,
     );
+  }
+}
+
+function checkKey(key: string, passphrase: string | undefined): void {
+  try {
+    plainKey(key, passphrase);
+  } catch (error) {
+    throw new TypeError("Cannot create kafka broker as 'ssl.passphrase' must decrypt 'ssl.key', a private key in PEM", {
+      cause: error,
+    });
   }
 }

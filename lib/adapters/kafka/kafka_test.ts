@@ -35,6 +35,7 @@ const REFUSED: readonly Refused[] = [
   [{ ssl: { rejectUnauthorized: false } }, "give the certificate of the brokers' authority as 'ssl.ca' instead"],
   [{ ssl: { cert: "x" } }, "'ssl.cert' and 'ssl.key' must be given together: 'ssl.key' is missing"],
   [{ ssl: { key: "x" } }, "'ssl.cert' is missing"],
+  [{ ssl: { cert: "x", key: "y", passphrase: "z" } }, "'ssl.passphrase' must decrypt 'ssl.key'"],
   [{ ssl: { passphrase: "x" } }, "'ssl.passphrase' must come with 'ssl.key'"],
   [{ ssl: { cert: "x", key: "y", servername: "b" } }, "'ssl.servername' must not differ from the addresses"],
   [{ sasl: { mechanism: "gssapi" as "plain", ...user } }, "must be one of 'plain', 'scram-sha-256', 'scram-sha-512'"],

@@ -84,8 +84,14 @@ async function openTls(place: SocketPlace, tls: KafkaTls, signal: AbortSignal): 
   }
 }
 
-/** A private key as TLS takes it, without its passphrase. */
-function plainKey(key: string, passphrase: string | undefined): string {
+/**
+ * A private key as TLS takes it, without its passphrase.
+ *
+ * @param key PEM.
+ * @param passphrase What it is encrypted with, if it is.
+ * @throws {Error} when the passphrase is wrong, or the key is none.
+ */
+export function plainKey(key: string, passphrase: string | undefined): string {
   if (passphrase === undefined) return key;
   return String(createPrivateKey({ key, passphrase, format: "pem" }).export({ type: "pkcs8", format: "pem" }));
 }

@@ -37,6 +37,7 @@ interface Request {
   readonly reject: (error: Error) => void;
 }
 
+const HUNG_UP = "the broker closed the connection";
 const UNSUPPORTED_VERSION = 35;
 /** A minute less than what brokers allow by default, in milliseconds. */
 const IDLE_MS_MAX = 540_000;
@@ -253,7 +254,7 @@ export class SocketConnection implements KafkaConnection {
   async #receive(frames: FrameReader): Promise<void> {
     try {
       for (let frame = await frames.next(); frame !== null; frame = await frames.next()) this.#take(frame);
-      this.#lose(new Error("the broker closed the connection"));
+      this.#lose(new Error(HUNG_UP));
     } catch (error) {
       this.#lose(error as Error);
     }
@@ -297,7 +298,7 @@ export class SocketConnection implements KafkaConnection {
   #lost(name: string, failure: Error): Error {
     if (!this.#isReady) return failure;
     const { address } = this;
-    const hint = this.#hasServed || failure instanceof StreamError ? "" : closedText(this.#options.sasl);
+    const hint = this.#hasServed || failure.message !== HUNG_UP ? "" : closedText(this.#options.sasl);
     return new BrokerUnavailableError(
       `Connection to broker ${address} was lost before the reply to ${name}: ${failure.message}${hint}, try again`,
       { outcome: "unknown", cause: failure, context: { address, call: name } },
