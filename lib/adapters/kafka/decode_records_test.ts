@@ -70,6 +70,10 @@ const WRONG: Readonly<Record<string, { readonly bytes: readonly number[]; readon
   "there is something behind the records": { bytes: [...record(0, BARE), 0], count: 1 },
   "an offset comes twice": { bytes: [...record(1, BARE), ...record(1, BARE)], count: 2 },
   "offsets go back": { bytes: [...record(2, BARE), ...record(1, BARE)], count: 2 },
+  "records with headers and keys come before the damage": {
+    bytes: [...record(1, [2, 107, 1, 2, 2, 104, 1]), ...record(1, BARE)],
+    count: 2,
+  },
   "an offset is behind the last one": { bytes: record(10, BARE), count: 1 },
   "an offset is before the first one": { bytes: [...record(0, BARE).slice(0, 3), 1, ...BARE], count: 1 },
   "a key is longer than its record": { bytes: record(0, [20, 107, 2, 118, 0]), count: 1 },
