@@ -9,13 +9,18 @@ import { processEnvironment } from "../../lib/adapters/kafka/process_environment
 import type { CommittedPosition, Consumer, RebalanceListener } from "../../lib/seams/broker.ts";
 import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
 import { type ReadRow, recordsOf, rowsOf } from "../record_rows.ts";
-import { ADAPTERS, testKafka } from "./kafka_brokers.ts";
+import { GROUP_ADAPTERS, sendToBroker, testKafka } from "./kafka_brokers.ts";
 import { KafkaProxy } from "./kafka_proxy.ts";
 
 const PRODUCE = 0;
 const FETCH = 1;
 const OFFSET_COMMIT = 8;
-const HEARTBEAT = 12;
+/** Of either protocol of groups. */
+const HEARTBEATS: readonly number[] = [12, 68];
+/** Join, sync, heartbeat, and reading of committed offsets. */
+const GROUP_REQUESTS: readonly number[] = [11, 14, ...HEARTBEATS, 9];
+/** The shortest session that groups of either protocol take. */
+const SESSION_MS = 5_500;
 const PATIENCE_MS = 20_000;
 
 const ADDRESS = testKafka();
@@ -27,10 +32,10 @@ class Scene {
   readonly proxy: KafkaProxy;
   readonly broker: KafkaBroker;
 
-  constructor(kind: keyof typeof ADAPTERS, address: string) {
+  constructor(kind: keyof typeof GROUP_ADAPTERS, address: string) {
     this.proxy = new KafkaProxy(address);
     const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20, requestTimeoutMs: 2_000 };
-    this.broker = ADAPTERS[kind]({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
+    this.broker = GROUP_ADAPTERS[kind]({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
   }
 
   /** A member that has its assignment. */
@@ -73,10 +78,10 @@ async function eventually(attempt: () => Promise<boolean>): Promise<void> {
 
 function faultTest(name: string, run: (scene: Scene) => Promise<void>): void {
   if (ADDRESS === undefined) return;
-  for (const kind of Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[]) faultTestOf(kind, name, run);
+  for (const kind of Object.keys(GROUP_ADAPTERS) as (keyof typeof GROUP_ADAPTERS)[]) faultTestOf(kind, name, run);
 }
 
-function faultTestOf(kind: keyof typeof ADAPTERS, name: string, run: (scene: Scene) => Promise<void>): void {
+function faultTestOf(kind: keyof typeof GROUP_ADAPTERS, name: string, run: (scene: Scene) => Promise<void>): void {
   Deno.test(`${kind}: ${name}`, async () => {
     const scene = new Scene(kind, ADDRESS!);
     try {
@@ -91,7 +96,9 @@ function faultTestOf(kind: keyof typeof ADAPTERS, name: string, run: (scene: Sce
   });
 }
 
-if (ADDRESS === undefined) console.log("cannot: Kafka adapters under faults: TURBINE_TEST_KAFKA is not set to host:port");
+if (ADDRESS === undefined) {
+  console.log("cannot: Kafka adapters under faults: TURBINE_TEST_KAFKA is not set to host:port");
+}
 
 for (const fate of ["reply-lost", "silent"] as const) {
   faultTest(
@@ -156,6 +163,38 @@ faultTest("a member reads on without holes and keeps its generation when connect
   assertEquals(witness.events, ["assigned 0"]);
 });
 
+faultTest("a rebalance whose requests and replies are lost takes place all the same", async (scene) => {
+  const { broker, proxy, topic, groupId } = scene;
+  await sendToBroker(ADDRESS!, {
+    apiKey: 37,
+    version: 1,
+    name: "CreatePartitions",
+    write: (w) => void w.int32(1).string(topic).int32(4).int32(-1).int32(10_000).boolean(false),
+    read: () => {},
+  });
+  const one = await scene.member();
+  await eventually(async () => {
+    await one.poll({ ...PLENTY, timeoutMs: 10 }).catch(() => []);
+    return one.assignment().length === 4;
+  });
+  let turn = 0;
+  const fates = ["request-lost", "pass", "reply-lost", "pass", "pass"] as const;
+  proxy.fate = (apiKey) => GROUP_REQUESTS.includes(apiKey) ? fates[turn++ % fates.length]! : "pass";
+  const two = await broker.consumer({ groupId, sessionTimeoutMs: 30_000 });
+  await eventually(() => two.subscribe([topic], new Witness()).then(() => true, () => false));
+  const held = () => [...one.assignment(), ...two.assignment()].map(({ partition }) => partition).sort();
+  await eventually(async () => {
+    for (const each of [one, two]) await each.poll({ ...PLENTY, timeoutMs: 10 }).catch(() => []);
+    return one.assignment().length === 2 && two.assignment().length === 2;
+  });
+  assertEquals(held(), [0, 1, 2, 3]);
+  proxy.fate = () => "pass";
+  for (const each of [one, two]) {
+    const [place] = each.assignment();
+    assertEquals((await each.commit([{ ...at(topic, 0n), ...place }], each.groupMetadata())).kind, "applied");
+  }
+});
+
 faultTest("a poll whose fetch is lost is to be tried again, and loses nothing", async (scene) => {
   const { broker, proxy, topic } = scene;
   const consumer = await scene.member();
@@ -168,8 +207,8 @@ faultTest("a poll whose fetch is lost is to be tried again, and loses nothing", 
 
 faultTest("a member that cannot reach its group for a session is told that its partitions are lost", async (scene) => {
   const witness = new Witness();
-  const consumer = await scene.member(witness, 1_500);
-  scene.proxy.fate = (apiKey) => apiKey === HEARTBEAT ? "request-lost" : "pass";
+  const consumer = await scene.member(witness, SESSION_MS);
+  scene.proxy.fate = (apiKey) => HEARTBEATS.includes(apiKey) ? "request-lost" : "pass";
   await scene.pollUntil(consumer, () => witness.count("lost") > 0);
   assertEquals(witness.events.slice(0, 2), ["assigned 0", "lost 0"]);
   scene.proxy.fate = () => "pass";
@@ -198,10 +237,10 @@ faultTest(
   async (scene) => {
     const { proxy } = scene;
     const witness = new Witness();
-    const consumer = await scene.member(witness, 2_000);
+    const consumer = await scene.member(witness, SESSION_MS);
     const { memberId } = consumer.groupMetadata();
     // As somebody new it would have to wait for the session of its old self, which the group keeps alive.
-    proxy.fate = (apiKey) => apiKey === HEARTBEAT ? "reply-lost" : "pass";
+    proxy.fate = (apiKey) => HEARTBEATS.includes(apiKey) ? "reply-lost" : "pass";
     await scene.pollUntil(consumer, () => witness.count("lost") > 0);
     proxy.fate = () => "pass";
     await scene.pollUntil(consumer, () => consumer.assignment().length > 0);
