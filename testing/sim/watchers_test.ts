@@ -3,7 +3,7 @@ import type { Checker } from "./contracts.ts";
 import { Watchers } from "./watchers.ts";
 
 Deno.test("Watchers lists each checker where it wants to be told, in the given order", () => {
-  const first: Checker = { invariants: [], step: () => {}, end: () => {} };
+  const first = { invariants: [], step: () => {}, end: () => {} } satisfies Checker;
   class Second implements Checker {
     readonly invariants = [];
     step(): void {}
