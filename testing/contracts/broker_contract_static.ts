@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FencedError } from "../../lib/base/errors.ts";
 import type { BrokerCase } from "./broker_contract.ts";
-import { PLENTY, positionAt, refusedError, Witness } from "./broker_contract_kit.ts";
+import { appliedValue, PLENTY, positionAt, refusedError, Witness } from "./broker_contract_kit.ts";
 
 /** Rules of static membership. */
 export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
@@ -26,6 +26,45 @@ export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
       assert.deepEqual(second.assignment(), held);
       assert.equal(second.groupMetadata().generation, generation);
       assert.equal(witness.events.length, events, "the other member was not disturbed");
+    },
+  },
+  "a static member that crashed and is started again within its session goes on at once, without a rebalance": {
+    needs: ["crash", "hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(4);
+      const groupId = kit.name("group");
+      const witness = new Witness();
+      const options = { groupId, sessionTimeoutMs: kit.harness.timings.patienceMs };
+      const other = await kit.member(topic, { ...options, instanceId: "other", witness });
+      const broker = await kit.connect();
+      const first = await kit.member(topic, { ...options, instanceId: "mine", broker, among: [other] });
+      await kit.until(() => other.assignment().length === 2 && first.assignment().length === 2, [other, first]);
+      const held = [...first.assignment()];
+      const { generation } = first.groupMetadata();
+      const events = witness.events.length;
+      await kit.harness.crash!(broker);
+      const second = await kit.member(topic, { ...options, instanceId: "mine", among: [other] });
+      await kit.drain(other);
+      assert.deepEqual(second.assignment(), held);
+      assert.equal(second.groupMetadata().generation, generation);
+      assert.equal(witness.events.length, events, "the other member was not disturbed");
+      appliedValue(await second.commit([positionAt(held[0]!, 1)], second.groupMetadata()));
+    },
+  },
+  "what a static member committed before it was started again counts, and its older self cannot commit": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(1);
+      const groupId = kit.name("group");
+      await kit.put(topic, ["0", "1", "2"]);
+      const older = await kit.member(topic, { groupId, instanceId: "mine" });
+      const old = older.groupMetadata();
+      await kit.take(older, 3);
+      appliedValue(await older.commit([positionAt({ topic, partition: 0 }, 2)], old));
+      const newer = await kit.member(topic, { groupId, instanceId: "mine", broker: await kit.connect() });
+      const error = refusedError(await older.commit([positionAt({ topic, partition: 0 }, 3)], old));
+      assert.ok(error instanceof FencedError, error.message);
+      assert.deepEqual(await kit.values(newer, 1), ["2"]);
     },
   },
   "a static member that is closed hears revoked()": {
