@@ -37,3 +37,14 @@ Deno.test("crc32c() of parts composes to that of the whole", () => {
     assertEquals(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut))), crc32c(bytes));
   }));
 });
+
+Deno.test("crc32c() agrees with the definition for lengths around those that are read in blocks", () => {
+  const bytes = Uint8Array.from({ length: 6_200 }, (_, i) => Math.imul(i + 1, 2_654_435_761) >>> 23);
+  for (const length of [1_023, 1_024, 2_047, 2_048, 2_049, 2_056, 3_072, 4_095, 4_096, 4_103, 6_144, 6_150]) {
+    for (const skip of [0, 1, 7]) {
+      const view = bytes.subarray(skip, skip + length);
+      assertEquals(crc32c(view), slowly(view), `${length} bytes after ${skip}`);
+      assertEquals(crc32c(view.subarray(999), crc32c(view.subarray(0, 999))), slowly(view));
+    }
+  }
+});
