@@ -3,8 +3,9 @@ import { lz4Compress, lz4SizeMax } from "./lz4_compress.ts";
 import type { Compression } from "./record_batch.ts";
 import { snappyCompress, snappySizeMax } from "./snappy_compress.ts";
 
-/** A higher level takes much longer and saves little on rows that are alike. */
-const GZIP_LEVEL = 1;
+/** Nearly as small as with the usual level 6, in a third of its time. */
+const GZIP_LEVEL = 2;
+/** Rows that are alike become no smaller with the usual level 3. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** A buffer up to this size is kept for the next batch. */
 const KEPT_BYTES_MAX = 8 << 20;
