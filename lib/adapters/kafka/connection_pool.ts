@@ -138,11 +138,12 @@ export class ConnectionPool {
   }
 
   #rest(address: string): void {
-    const { clock, random } = this.#environment;
+    const { clock, random, observer } = this.#environment;
     const { reconnectBackoffMs: baseMs, reconnectBackoffMaxMs: capMs } = this.#options;
     const failures = (this.#rests.get(address)?.failures ?? 0) + 1;
-    const untilMs = clock.monotonicMs() + backoffMs(failures - 1, random.uint32(), { baseMs, capMs });
-    this.#rests.set(address, { failures, untilMs });
+    const waitMs = backoffMs(failures - 1, random.uint32(), { baseMs, capMs });
+    this.#rests.set(address, { failures, untilMs: clock.monotonicMs() + waitMs });
+    observer.log("debug", "A broker could not be reached and is left alone for a while", { address, failures, waitMs });
   }
 
   #checkOpen(): void {

@@ -174,6 +174,22 @@ Deno.test("open() in TLS gives up on a server that never answers the handshake",
   listener.close();
 });
 
+Deno.test("close() does not wait for connections that are being opened", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const broker = kafkaBroker({
+    brokers: [`127.0.0.1:${(listener.addr as Deno.NetAddr).port}`],
+    ssl: true,
+    connectTimeoutMs: 600_000,
+  });
+  const opening = assertRejects(() => broker.open(), BrokerUnavailableError, "connection closed by this client");
+  const connection = await accepted;
+  await broker.close();
+  await opening;
+  connection.close();
+  listener.close();
+});
+
 Deno.test("a broker that was closed tells so", async () => {
   const broker = kafkaBroker({ brokers: ["127.0.0.1:9"] });
   await broker.close();

@@ -30,6 +30,7 @@ export async function openSocket(place: SocketPlace, tls: KafkaTls | null, signa
   if (tls === null) return await openTcp(place, signal);
   const secured = await openTls(place, tls, signal);
   const giveUp = () => secured.close();
+  if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp, { once: true });
   try {
     await secured.handshake();

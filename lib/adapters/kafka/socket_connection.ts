@@ -175,13 +175,19 @@ export class SocketConnection implements KafkaConnection {
     const tls = ssl === false ? null : ssl === true ? {} : ssl;
     const giveUp = new AbortController();
     const done = new AbortController();
-    void this.#environment.clock.sleep(connectTimeoutMs, done.signal).then(() => giveUp.abort());
+    const abort = () => giveUp.abort();
+    this.#end.signal.addEventListener("abort", abort, { once: true });
+    void this.#environment.clock.sleep(connectTimeoutMs, done.signal).then(() => {
+      if (!done.signal.aborted) giveUp.abort();
+    });
     try {
       return await openSocket(this.#place, tls, giveUp.signal);
     } catch (error) {
+      if (this.#failure !== null) throw this.#failure;
       throw giveUp.signal.aborted ? new Error(`no connection within ${connectTimeoutMs} ms`, { cause: error }) : error;
     } finally {
       done.abort();
+      this.#end.signal.removeEventListener("abort", abort);
     }
   }
 
