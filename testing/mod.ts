@@ -83,6 +83,7 @@ export type { ChangeJournal } from "../lib/adapters/embedded/journal_gate.ts";
 export type * from "../lib/embedded/change.ts";
 export type * from "../lib/embedded/cluster_state.ts";
 export type * from "../lib/embedded/core.ts";
+export type { Moved } from "../lib/embedded/moved.ts";
 export type * from "../lib/embedded/group_fence.ts";
 export type * from "../lib/embedded/group_requests.ts";
 export type * from "../lib/embedded/partition_log.ts";

@@ -37,6 +37,8 @@ export class KafkaBroker implements Broker {
   #isClosed = false;
 
   /**
+   * Nothing is connected yet.
+   *
    * @param options Addresses and bounds.
    * @param more Scheme; what makes connections; time, randomness and log.
    */

@@ -27,5 +27,14 @@
  * @module
  */
 export { kafka, kafkaBroker } from "./kafka.ts";
-export type { KafkaOauthSasl, KafkaOptions, KafkaPasswordSasl, KafkaSasl, KafkaTls } from "./kafka_options.ts";
+export type {
+  GroupProtocol,
+  KafkaOauthSasl,
+  KafkaOptions,
+  KafkaPasswordSasl,
+  KafkaSasl,
+  KafkaTls,
+} from "./kafka_options.ts";
+export type { Compression } from "./record_batch.ts";
+export type { TransactionGeneration } from "./transaction_generation.ts";
 export type { KafkaBroker } from "./kafka_broker.ts";

@@ -16,11 +16,11 @@ export const LEAST_RECORD_SIZE = 7;
 /** Bits of the attributes. */
 export const ATTRIBUTES = { codec: 7, isAppendTime: 8, isTransactional: 16, isControl: 32 } as const;
 
-/** Codecs by the number that the attributes hold. */
-export const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
-
 /** How the records of a batch are compressed. */
-export type Compression = (typeof COMPRESSIONS)[number];
+export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/** Codecs by the number that the attributes hold. */
+export const COMPRESSIONS: readonly Compression[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /** Header of one batch in a buffer. */
 export interface BatchHeader {

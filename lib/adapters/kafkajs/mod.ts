@@ -13,5 +13,13 @@
  */
 export { kafkajs, kafkajsBroker } from "./kafkajs.ts";
 export type { KafkajsAwsSasl, KafkajsOptions, KafkajsSasl } from "./kafkajs_options.ts";
-export type { KafkaOauthSasl, KafkaOptions, KafkaPasswordSasl, KafkaTls } from "../kafka/kafka_options.ts";
+export type {
+  GroupProtocol,
+  KafkaOauthSasl,
+  KafkaOptions,
+  KafkaPasswordSasl,
+  KafkaTls,
+} from "../kafka/kafka_options.ts";
+export type { Compression } from "../kafka/record_batch.ts";
+export type { TransactionGeneration } from "../kafka/transaction_generation.ts";
 export type { KafkaBroker } from "../kafka/kafka_broker.ts";
