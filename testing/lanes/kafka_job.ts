@@ -5,11 +5,22 @@
  * Argument: {@linkcode KafkaJobOptions} as JSON.
  */
 import { batchOf, float64, int32, json, type Topic, topic, Turbine, utf8 } from "@turbine/turbine";
-import { kafkajs } from "@turbine/turbine/kafkajs";
+import { kafkajsBroker } from "@turbine/turbine/kafkajs";
 import { rocksdb } from "@turbine/turbine/rocksdb";
+import { kafkaBroker } from "../../lib/adapters/kafka/mod.ts";
+
+/** What the job promises, and through which adapter. */
+export interface KafkaJobPromise {
+  /** Promise about output. */
+  readonly guarantee: "at-least-once" | "exactly-once";
+  /** The adapter. */
+  readonly adapter: "kafka" | "kafkajs";
+  /** Generation of the protocol of transactions. */
+  readonly transactionProtocol: 1 | 2;
+}
 
 /** One process of the job. */
-export interface KafkaJobOptions {
+export interface KafkaJobOptions extends KafkaJobPromise {
   /** Broker, `host:port`. */
   readonly address: string;
   /** Name of the app; its topics begin with it. */
@@ -49,12 +60,14 @@ export function recordOf(id: number): { id: number; key: string } {
 /** The job. */
 export function createApp(options: KafkaJobOptions): Turbine {
   const { address, name, stateDirectory, checkpointsDirectory, instanceId, failoverGraceMs } = options;
+  const { guarantee: processingGuarantee, adapter, transactionProtocol } = options;
+  const makeBroker = adapter === "kafka" ? kafkaBroker : kafkajsBroker;
   const log = (level: string, message: string) => {
     if (level === "warn" || level === "error") console.error(`${level}: ${message}`);
   };
   const app = new Turbine(name, {
-    adapters: [kafkajs, rocksdb],
-    broker: `kafkajs://${address}`,
+    adapters: [rocksdb],
+    broker: makeBroker({ brokers: [address], transactionProtocol }),
     state: `rocksdb:${stateDirectory}`,
     checkpoints: `file:${checkpointsDirectory}`,
     checkpointIntervalMs: 400,
@@ -64,7 +77,13 @@ export function createApp(options: KafkaJobOptions): Turbine {
     environment: { observer: { step: () => {}, log } },
   });
   const sums = sumsOf(name);
-  app.subscribe(numbersOf(name), { publishTo: sums, name: "sums", batchRows: BATCH_ROWS, commitIntervalMs: 1 }, async (
+  app.subscribe(numbersOf(name), {
+    publishTo: sums,
+    name: "sums",
+    processingGuarantee,
+    batchRows: BATCH_ROWS,
+    commitIntervalMs: 1,
+  }, async (
     batch,
     { state },
   ) => {

@@ -1,7 +1,7 @@
 /**
  * Whole jobs on a real Kafka (TURBINE_TEST_KAFKA=host:port), in processes that are killed, stopped and restarted while
- * records come in: at-least-once. Nothing is lost, every output is the fold of its key's prefix, output stands twice only
- * where a process was cut off, and there within bounds.
+ * records come in. Nothing is lost and every output is the fold of its key's prefix. At-least-once: output stands twice only
+ * where a process was cut off, and there within bounds. Exactly-once: readers of what is committed see each output once.
  */
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
@@ -9,16 +9,24 @@ import { kafkajsBroker } from "../../lib/adapters/kafkajs/kafkajs.ts";
 import type { Broker } from "../../lib/seams/broker.ts";
 import { Turbine } from "../../mod.ts";
 import { SeededRandom } from "../seeded_random.ts";
-import { BATCH_ROWS, numbersOf, recordOf, sumsOf } from "./kafka_job.ts";
+import { BATCH_ROWS, type KafkaJobPromise, numbersOf, recordOf, sumsOf } from "./kafka_job.ts";
 
 const ADDRESS = Deno.env.get("TURBINE_TEST_KAFKA");
 const JOB = fileURLToPath(new URL("./kafka_job.ts", import.meta.url));
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const GRACE_MS = 6_000;
-const PATIENCE_MS = 40_000;
+/** A process that is killed leaves a transaction behind; others wait until the broker ends it. */
+const PATIENCE_MS = 100_000;
 /** Rows that a process has produced and not committed at most: batches in flight, and the one that is processed. */
 const UNCOMMITTED_ROWS_MAX = 17 * BATCH_ROWS;
 const KILLS = 7;
+const AT_LEAST_ONCE: KafkaJobPromise = { guarantee: "at-least-once", adapter: "kafkajs", transactionProtocol: 2 };
+/** Both generations of transactions. */
+const EXACTLY_ONCE: readonly KafkaJobPromise[] = ([1, 2] as const).map((transactionProtocol) => ({
+  guarantee: "exactly-once",
+  adapter: "kafka",
+  transactionProtocol,
+}));
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -72,6 +80,14 @@ class JobProcess {
     });
   }
 
+  /** Waits until it works on something. */
+  async works(): Promise<void> {
+    await until("a process works on a partition", () => {
+      this.assertRunning();
+      return this.tasks !== "";
+    });
+  }
+
   /** Nothing but this lane ends it. */
   assertRunning(): void {
     assert(!this.#isEnded, `a process ended by itself: ${this.#problems}`);
@@ -114,6 +130,7 @@ async function share(processes: readonly [JobProcess, JobProcess]): Promise<void
 /** A job, its topics, and the records that go in all the time. */
 class Scene {
   readonly #address: string;
+  readonly #promise: KafkaJobPromise;
   readonly #name = `job-${crypto.randomUUID().slice(0, 8)}`;
   readonly #directory: string;
   readonly #broker: Broker;
@@ -123,9 +140,10 @@ class Scene {
   #fed = 0;
   #feeding: Promise<void> = Promise.resolve();
 
-  constructor(address: string, directory: string) {
+  constructor(address: string, directory: string, promise: KafkaJobPromise) {
     this.#address = address;
     this.#directory = directory;
+    this.#promise = promise;
     this.#broker = kafkajsBroker({ brokers: [address] });
     this.#client = new Turbine(this.#name, { broker: this.#broker });
   }
@@ -152,6 +170,7 @@ class Scene {
       stateDirectory: `${this.#directory}/state-${who}`,
       checkpointsDirectory: `${this.#directory}/checkpoints`,
       failoverGraceMs: GRACE_MS,
+      ...this.#promise,
       ...how.isStatic ? { instanceId: who } : {},
     };
     const child = new Deno.Command(Deno.execPath(), {
@@ -178,14 +197,15 @@ class Scene {
 
   /** Ends the input, lets `left` process the rest and close, and checks the output. @returns Rows that stand twice. */
   async finish(left: readonly JobProcess[], options: { repeatedMax: number; fedMin: number }): Promise<void> {
+    const repeatedMax = this.#promise.guarantee === "exactly-once" ? 0 : options.repeatedMax;
     this.#isFeeding = false;
     await this.#feeding;
     await until("everything is committed", () => this.#isAllCommitted());
     await Promise.all(left.map((process) => process.terminate()));
     assert(this.#fed >= options.fedMin, `only ${this.#fed} records were fed`);
     const repeated = await this.#check();
-    console.log(`    ${this.#fed} records, ${repeated} outputs more than once (at most ${options.repeatedMax})`);
-    assert(repeated <= options.repeatedMax, `${repeated} of ${this.#fed} records have output more than once`);
+    console.log(`    ${this.#fed} records, ${repeated} outputs more than once (at most ${repeatedMax})`);
+    assert(repeated <= repeatedMax, `${repeated} of ${this.#fed} records have output more than once`);
   }
 
   /** Ends what is still running. */
@@ -233,21 +253,31 @@ class Scene {
   }
 }
 
-function jobTest(name: string, run: (scene: Scene) => Promise<void>): void {
+function jobTest(
+  name: string,
+  run: (scene: Scene) => Promise<void>,
+  promises = [AT_LEAST_ONCE, ...EXACTLY_ONCE],
+): void {
   if (ADDRESS === undefined) return;
-  Deno.test(`job on a real Kafka: ${name}`, async () => {
-    const directory = await Deno.makeTempDir({ prefix: "turbine-kafka-job-" });
-    const scene = new Scene(ADDRESS, directory);
-    try {
-      await scene.feed();
-      await run(scene);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\n${scene.problems}`, { cause: error });
-    } finally {
-      await scene.close();
-      await Deno.remove(directory, { recursive: true });
-    }
-  });
+  for (const promise of promises) {
+    const { guarantee, adapter, transactionProtocol } = promise;
+    const how = guarantee === "exactly-once" ? `, generation ${transactionProtocol}` : "";
+    Deno.test(`job on a real Kafka, ${guarantee}${how}, ${adapter}: ${name}`, () => runScene(run, promise));
+  }
+}
+
+async function runScene(run: (scene: Scene) => Promise<void>, promise: KafkaJobPromise): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "turbine-kafka-job-" });
+  const scene = new Scene(ADDRESS!, directory, promise);
+  try {
+    await scene.feed();
+    await run(scene);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${scene.problems}`, { cause: error });
+  } finally {
+    await scene.close();
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
 jobTest(`one process, killed with kill -9 at ${KILLS} random moments and restarted`, async (scene) => {
@@ -255,8 +285,9 @@ jobTest(`one process, killed with kill -9 at ${KILLS} random moments and restart
   let started = 0;
   for (let kill = 0; kill < KILLS; kill++) {
     const process = scene.start("a", { isStatic: true });
-    // Some before the first record, some while state is recovered, most while batches are on their way.
-    await sleep(400 + random.uint32() % 2_600);
+    // Some before the first record or while state is recovered, most while batches are on their way.
+    if (kill % 3 !== 0) await process.works();
+    await sleep(random.uint32() % 1_500);
     if (process.isStarted) started += 1;
     await process.kill();
   }
@@ -303,7 +334,7 @@ for (const isStatic of [true, false]) {
       await share(processes);
     }
     await scene.finish(processes, { repeatedMax: 0, fedMin: 1_000 });
-  });
+  }, [AT_LEAST_ONCE, EXACTLY_ONCE[1]!]);
 }
 
 if (ADDRESS === undefined) console.log("TURBINE_TEST_KAFKA is not set: no jobs are run on a real Kafka");

@@ -1,4 +1,4 @@
-import { StreamError, TransactionAbortedError } from "../../base/errors.ts";
+import { FencedError, StreamError, TransactionAbortedError } from "../../base/errors.ts";
 import { applied, notApplied, type Outcome } from "../../base/outcome.ts";
 import type {
   CommittedPosition,
@@ -24,8 +24,9 @@ const TIMEOUT_MS = 60_000;
  *
  * A transaction in which a send was not applied can only be aborted. Of all requests only the end is repeated after a lost
  * reply, as only it is answered the same way when it comes twice. After any other outcome that is not `applied`, and after
- * an end that was sent twice, the next transaction begins with a bump of the epoch, so that nothing that is still on its
- * way takes effect in it; the bump fails when another producer has taken over in between.
+ * an end that was sent twice, the epoch is bumped, so that nothing that is still on its way takes effect in the next
+ * transaction; the bump fails when another producer has taken over in between. A producer that knows that it is fenced
+ * does not even ask: the coordinator would end the open transaction of its successor before it refuses.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #client: KafkaClient;
@@ -35,6 +36,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #added = new Set<string>();
   #sender: Sender | null = null;
   #needsEpoch = false;
+  #fence: FencedError | null = null;
   #isOpen = false;
   #hasSent = false;
   #hasFailed = false;
@@ -69,6 +71,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       if (outcome.kind !== "applied") return outcome;
       this.#adopt(outcome.value);
       this.#needsEpoch = false;
+      this.#fence = null;
       this.#isOpen = false;
       return applied();
     });
@@ -190,33 +193,51 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   /** Who sends, under a new epoch if the last one may still have something on its way. */
   async #current(): Promise<Outcome<Sender>> {
+    if (this.#fence !== null) return notApplied(this.#fence);
     if (this.#needsEpoch && !this.#hasSent) {
-      const outcome = await this.#session.initialize(this.#sender!);
+      const outcome = await this.#renew();
       if (outcome.kind !== "applied") return outcome;
-      this.#adopt(outcome.value);
-      this.#needsEpoch = false;
     }
     return applied(this.#sender!);
+  }
+
+  /** Bumps the epoch, unless another producer has taken over. */
+  async #renew(): Promise<Outcome<void>> {
+    const outcome = this.#noteFence(await this.#session.initialize(this.#sender!));
+    if (outcome.kind !== "applied") return outcome;
+    this.#adopt(outcome.value);
+    this.#needsEpoch = false;
+    return applied();
   }
 
   async #end(isCommit: boolean): Promise<Outcome<void>> {
     this.#isOpen = false;
     if (!this.#hasSent) return applied();
-    const outcome = await this.#session.end(this.#sender!, isCommit);
+    const outcome = this.#noteFence(await this.#session.end(this.#sender!, isCommit));
     if (outcome.kind === "applied") {
       const { session, hasCopies } = outcome.value;
-      const isSame = !this.#adopt(session);
-      this.#needsEpoch = isSame && (this.#hasFailed || hasCopies);
+      this.#fence = null;
+      this.#needsEpoch = !this.#adopt(session) && (this.#hasFailed || hasCopies);
+      // Now rather than with the next transaction; should it fail, it is tried again then.
+      if (this.#needsEpoch) await this.#renew();
       return applied();
     }
     this.#needsEpoch = true;
     // All sends were refused, so the coordinator never heard of this transaction: there is nothing to abort.
-    return !isCommit && this.#hasFailed && codeOf(outcome) === CODE.invalidTransactionState ? applied() : outcome;
+    const isNothing = outcome.kind === "not-applied" && codeOf(outcome) === CODE.invalidTransactionState;
+    return isNothing && !isCommit && this.#hasFailed ? applied() : outcome;
   }
 
   /** A send that is not known to be applied spoils its transaction. */
   #noting<T>(outcome: Outcome<T>): Outcome<T> {
     if (outcome.kind !== "applied") this.#hasFailed = true;
+    return this.#noteFence(outcome);
+  }
+
+  #noteFence<T>(outcome: Outcome<T>): Outcome<T> {
+    if (outcome.kind !== "applied" && outcome.error instanceof FencedError && isProducerFence(codeOf(outcome))) {
+      this.#fence = outcome.error;
+    }
     return outcome;
   }
 
@@ -239,6 +260,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 }
 
-function codeOf({ kind, error }: Exclude<Outcome<never>, { readonly kind: "applied" }>): unknown {
-  return kind === "not-applied" && error instanceof StreamError ? error.context.code : undefined;
+function codeOf({ error }: Exclude<Outcome<never>, { readonly kind: "applied" }>): unknown {
+  return error instanceof StreamError ? error.context.code : undefined;
+}
+
+/** Whether it is the producer that is fenced, not the member of the group. */
+function isProducerFence(code: unknown): boolean {
+  return code !== CODE.fencedInstance;
 }
