@@ -106,7 +106,8 @@ export class Fetcher {
     const { topic, partition, position, positionEpoch, version } = feed;
     if (position === null) return null;
     const { topicId, leaderEpochs } = await this.#client.topic(topic);
-    if (feed.version !== version) return null;
+    // Meanwhile it may have been sent elsewhere, or a fetch that was under way has come.
+    if (feed.version !== version || feed.position !== position || feed.isFull) return null;
     if (feed.topicId !== null && feed.topicId !== topicId) {
       const error = await this.#recreated(feed, position);
       if (feed.version === version) feed.failure = error;
@@ -183,7 +184,7 @@ export class Fetcher {
         aborted: this.#isCommitted ? fetched.aborted : [],
         decompressedBytesMax: this.#client.options.decompressedBytesMax,
       });
-      feed.fill(version, { decoded, highWatermark, logStart, bytes: records.length });
+      feed.fill(place, { decoded, highWatermark, logStart, bytes: records.length });
     } catch (error) {
       // A position that was set meanwhile makes the failure void.
       if (feed.version === version) feed.failure = error as Error;

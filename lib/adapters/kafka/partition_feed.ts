@@ -81,16 +81,16 @@ export class PartitionFeed implements TopicPartition {
   }
 
   /**
-   * Takes what was fetched; it is dropped when the position has been set meanwhile.
+   * Takes what was fetched; it is dropped when the position is another one by now, or was set anew.
    *
-   * @param version Version of the position that was fetched from.
+   * @param asked The position that was fetched from, and its version.
    * @param fetched What came, all of one leader epoch, and about how many bytes it keeps.
    * @returns Whether there is something to hand out.
    */
-  fill(version: number, fetched: Omit<Buffered, "row">): boolean {
-    if (this.#version !== version || this.#position === null || this.#buffered !== null) return false;
+  fill(asked: { readonly offset: bigint; readonly version: number }, fetched: Omit<Buffered, "row">): boolean {
+    if (this.#version !== asked.version || this.#position !== asked.offset || this.#buffered !== null) return false;
     this.staleInRow = 0;
-    if (BigInt(fetched.decoded.to) === this.#position) return false;
+    if (BigInt(fetched.decoded.to) === asked.offset) return false;
     this.#buffered = { ...fetched, row: 0 };
     return true;
   }
