@@ -3,7 +3,8 @@
  * compression. Runs when TURBINE_TEST_KAFKA names a cluster (`host:port`) and the Java client is installed, both for example
  * after `deno task services up kafka`.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { RecordTooLargeError, SerializationError } from "../../lib/base/errors.ts";
 import { kafkaBroker } from "../../lib/adapters/kafka/kafka.ts";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { COMPRESSIONS } from "../../lib/adapters/kafka/record_batch.ts";
@@ -174,6 +175,34 @@ if (REASON !== null) {
     assertEquals(lines.map((line) => line.split(" ").slice(2).join(" ")), expected);
     assertEquals(lines, await peer.run(`consume ${topic} 1 ${expected.length}`));
     assert(polls > 20, `${polls} polls`);
+  });
+
+  lane("what a topic does not take is told as an error of the record, and the producer goes on", async () => {
+    const topic = uniqueName("topic");
+    await peer.run(
+      `topic ${topic} 1 cleanup.policy=compact,max.message.bytes=20000,message.timestamp.after.max.ms=1000`,
+    );
+    const row: PeerRow = { timestampMs: 1_700_000_000_000, key: encoder.encode("k"), value: null, headers: [] };
+    const refused: readonly (readonly [PeerRow, typeof SerializationError | typeof RecordTooLargeError, string])[] = [
+      [{ ...row, key: null }, SerializationError, "INVALID_RECORD"],
+      [{ ...row, timestampMs: Date.now() + 86_400_000 }, SerializationError, "INVALID_TIMESTAMP"],
+      [{ ...row, value: new Uint8Array(25_000) }, RecordTooLargeError, "MESSAGE_TOO_LARGE"],
+      [{ ...row, value: new Uint8Array(950_000) }, RecordTooLargeError, `record 0 to '${topic}' as it takes 9500`],
+    ];
+    await withBroker({}, async (broker) => {
+      const producer = await broker.producer();
+      const send = ({ headers: _, ...rest }: PeerRow) =>
+        producer.produce({ topic, records: recordsOf([rest]), partitions: 0 });
+      for (const [wrong, errorClass, words] of refused) {
+        const outcome = await send(wrong);
+        assert(outcome.kind === "not-applied", outcome.kind);
+        assertInstanceOf(outcome.error, errorClass);
+        assertStringIncludes(outcome.error.message, words);
+        appliedValue(await send(row));
+      }
+      await producer.close();
+    });
+    assertEquals(await peer.run(`consume ${topic} 1 4`), expectedLines([row, row, row, row]));
   });
 
   lane("keys go to the partitions that Java's default partitioner chooses", async () => {
