@@ -29,3 +29,21 @@ Deno.test("partitionOf() is never negative and clears the sign bit instead of ta
   assertEquals(partitionOf(-2147483648, 5), 0);
   assertEquals(partitionOf(-1, 10), 2147483647 % 10);
 });
+
+Deno.test("partitionOf() chooses among 7 and 12 partitions as the Java client does", () => {
+  // Key, Utils.murmur2, partition of 12 by Utils.toPositive, partition of 7 by BuiltInPartitioner.partitionForKey.
+  const expected: [string, number, number, number][] = [
+    ["", 275646681, 9, 2],
+    ["a", -1563381124, 4, 5],
+    ["ab", 316155434, 2, 0],
+    ["abcd", -1323649548, 8, 5],
+    ["Tokyo", -1199898689, 3, 6],
+    ["über", -1718265917, 3, 5],
+    ["key-123456", 1803999010, 10, 2],
+    ["00000000-0000-0000-0000-000000000000", 713427837, 9, 3],
+  ];
+  for (const [key, hash, of12, of7] of expected) {
+    const found = murmur2(encoder.encode(key));
+    assertEquals([found, partitionOf(found, 12), partitionOf(found, 7)], [hash, of12, of7], key);
+  }
+});
