@@ -159,10 +159,10 @@ export class Fetcher {
   }
 
   /** Looks the leader up again; an election takes a moment, so it becomes an error only when it goes on. */
-  #noteMoved({ feed, version }: FetchOf, code: number): boolean {
-    const { topic, partition } = feed;
+  #noteMoved(place: FetchOf, code: number): boolean {
+    const { feed, topic, partition } = place;
     this.#client.forgetTopic(topic);
-    if (feed.version !== version) return false;
+    if (!isAt(place)) return false;
     feed.staleInRow += 1;
     if (feed.staleInRow % STALE_MAX !== 0) return true;
     feed.failure = new BrokerUnavailableError(
@@ -173,7 +173,7 @@ export class Fetcher {
   }
 
   async #take(place: FetchOf, fetched: FetchedPartition): Promise<void> {
-    const { feed, offset, version } = place;
+    const { feed, offset } = place;
     const { topic, partition, errorCode, highWatermark, logStart, diverging } = fetched;
     try {
       if (errorCode === CODE.offsetOutOfRange || diverging !== null) throw await this.#outOfRange(place, diverging);
@@ -186,8 +186,8 @@ export class Fetcher {
       });
       feed.fill(place, { decoded, highWatermark, logStart, bytes: records.length });
     } catch (error) {
-      // A position that was set meanwhile makes the failure void.
-      if (feed.version === version) feed.failure = error as Error;
+      // Another position meanwhile makes the failure void.
+      if (isAt(place)) feed.failure = error as Error;
     }
   }
 
@@ -244,6 +244,11 @@ interface RangeContext extends Readonly<Record<string, unknown>> {
 interface FetchOf extends FetchFrom {
   readonly feed: PartitionFeed;
   readonly version: number;
+}
+
+/** Whether a partition still is where it was asked for. */
+function isAt({ feed, offset, version }: FetchOf): boolean {
+  return feed.version === version && feed.position === offset;
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {
