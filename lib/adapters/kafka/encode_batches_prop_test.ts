@@ -139,6 +139,16 @@ Deno.test("encodeBatches() notes the first and the latest timestamp, and drops p
   assertEquals([...decoded.records.timestamps!], [1_000, 500, 2 ** 45, 1_000]);
 });
 
+Deno.test("encodeBatches() writes timestamps exactly, however far they are from the first one", () => {
+  const base = 2 ** 47;
+  const powers = [0, 6, 7, 13, 14, 27, 28, 29, 30, 31, 32, 34, 35, 46];
+  const deltas = powers.flatMap((power) => [-1, 0, 1].flatMap((more) => [2 ** power + more, -(2 ** power) + more]));
+  const times = [base, ...deltas.map((delta) => base + delta)];
+  const records = recordsOf(times.map((timestampMs) => ({ value: "v", timestampMs })));
+  const decoded = decodeBatches(logOf(encodeBatches(records, null, { producer, wallMs: 5, bytesMax: 1e6 }), 0), ALL);
+  assertEquals([...decoded.records.timestamps!], times);
+});
+
 Deno.test("encodeBatches() refuses a timestamp that is none, wherever it stands", () => {
   for (const wrong of [NaN, Infinity, -Infinity, 2 ** 60]) {
     for (const times of [[1, wrong], [wrong, 1]]) {

@@ -161,18 +161,24 @@ function writeUnsigned(bytes: Uint8Array, at: number, value: number): number {
   return at;
 }
 
+/** Integers within this are written with 32 bits. */
+const SHORT_MAX = 2 ** 30;
+
 /** Zigzag form of an integer beyond 32 bits. */
 function zigzagOf(value: number): number {
   return value >= 0 ? 2 * value : -2 * value - 1;
 }
 
+/** Bytes of a signed varint of up to 64 bits. */
 function longSize(value: number): number {
+  if (-SHORT_MAX < value && value < SHORT_MAX) return sizeOf((value << 1) ^ (value >> 31));
   let size = 1;
   for (let zigzag = zigzagOf(value); zigzag > 127; zigzag = Math.floor(zigzag / 128)) size += 1;
   return size;
 }
 
 function writeLong(bytes: Uint8Array, at: number, value: number): number {
+  if (-SHORT_MAX < value && value < SHORT_MAX) return writeUnsigned(bytes, at, (value << 1) ^ (value >> 31));
   let zigzag = zigzagOf(value);
   for (; zigzag > 127; zigzag = Math.floor(zigzag / 128)) bytes[at++] = zigzag % 128 | 128;
   bytes[at++] = zigzag;

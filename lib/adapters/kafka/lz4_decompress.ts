@@ -104,8 +104,13 @@ function decodeBlock(bytes: Uint8Array, at: number, { end, output, window, from,
       }
     }
     if (at + literals > end || written + literals > limit) return -1;
-    if (literals > 64 || at + literals + 4 > bytes.length) output.set(bytes.subarray(at, at + literals), written);
-    else for (let i = 0; i < literals; i += 4) target.setInt32(written + i, source.getInt32(at + i));
+    if (literals <= 64 && at + literals + 16 <= bytes.length) {
+      target.setInt32(written, source.getInt32(at));
+      target.setInt32(written + 4, source.getInt32(at + 4));
+      target.setInt32(written + 8, source.getInt32(at + 8));
+      target.setInt32(written + 12, source.getInt32(at + 12));
+      for (let i = 16; i < literals; i += 4) target.setInt32(written + i, source.getInt32(at + i));
+    } else output.set(bytes.subarray(at, at + literals), written);
     at += literals;
     written += literals;
     if (at === end) return written;
@@ -122,8 +127,14 @@ function decodeBlock(bytes: Uint8Array, at: number, { end, output, window, from,
     const match = written - distance;
     if (distance === 0 || match < window || written + length > limit) return -1;
     if (distance < 4) { for (let i = 0; i < length; i++) output[written + i] = output[match + i]!; }
-    else if (length > 64 && distance >= length) output.copyWithin(written, match, match + length);
-    else for (let i = 0; i < length; i += 4) target.setInt32(written + i, target.getInt32(match + i));
+    else {
+      target.setInt32(written, target.getInt32(match));
+      target.setInt32(written + 4, target.getInt32(match + 4));
+      target.setInt32(written + 8, target.getInt32(match + 8));
+      target.setInt32(written + 12, target.getInt32(match + 12));
+      if (length > 64 && distance >= length) output.copyWithin(written, match, match + length);
+      else for (let i = 16; i < length; i += 4) target.setInt32(written + i, target.getInt32(match + i));
+    }
     written += length;
   }
   return -1;
