@@ -3,13 +3,13 @@
  * delay of each airport in state and publishes the airports that changed, batch by batch.
  *
  *     deno task flights                                    embedded broker on files
- *     deno task flights --broker kafkajs://127.0.0.1:19092  the same job on Kafka
+ *     deno task flights --broker kafka://127.0.0.1:19092  the same job on Kafka
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { batchOf, float64, int32, json, stateTable, timestampMs, topic, Turbine, utf8 } from "@turbine/turbine";
-import { kafkajs } from "@turbine/turbine/kafkajs";
+import { kafka } from "@turbine/turbine/kafka";
 import { rocksdb } from "@turbine/turbine/rocksdb";
 import { flightsBetween, loadFlights } from "./flights_data.ts";
 import { LiveTable } from "./live_table.ts";
@@ -51,7 +51,7 @@ export function createJob(options: JobOptions = {}) {
   const { name = "flights", batchRows = 8_192, isExactlyOnce = false } = options;
   const flights = flightsTopic(name), airports = airportsTopic(`${name}-airports`);
   const app = new Turbine(name, {
-    adapters: [kafkajs, rocksdb],
+    adapters: [kafka, rocksdb],
     checkpointIntervalMs: 2_000,
     failoverGraceMs: 10_000,
     stateFlushIntervalMs: 500,

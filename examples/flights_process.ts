@@ -21,6 +21,8 @@ export interface FlightsRunOptions {
   readonly rows: number;
   /** Flights per second. */
   readonly rate: number;
+  /** Exactly-once instead of at-least-once. @default {false} */
+  readonly isExactlyOnce?: boolean;
   /** Kill it with SIGKILL when it has printed a committed offset of at least this. @default never */
   readonly killAt?: number;
   /** Gets each line that it prints. */
@@ -48,6 +50,7 @@ function argumentsOf(options: FlightsRunOptions): string[] {
     `--rows=${rows}`,
     "--batch-rows=500",
     "--plain",
+    ...options.isExactlyOnce === true ? ["--exactly-once"] : [],
   ];
 }
 

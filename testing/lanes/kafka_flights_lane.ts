@@ -25,12 +25,13 @@ async function reference(): Promise<string> {
   return JSON.stringify(rows.sort((a, b) => a.origin.localeCompare(b.origin)));
 }
 
-for (const isKilled of ADDRESS === undefined ? [] : [false, true]) {
+function flightsTest(isExactlyOnce: boolean, isKilled: boolean): void {
+  const guarantee = isExactlyOnce ? "exactly-once" : "at-least-once";
   const what = isKilled ? "also after kill -9 in the middle" : "uninterrupted";
-  Deno.test(`flights on a real Kafka come to the same final table, ${what}`, async () => {
+  Deno.test(`flights on a real Kafka, ${guarantee}, come to the same final table, ${what}`, async () => {
     const directory = await Deno.makeTempDir({ prefix: "turbine-flights-" });
     const name = `flights-${crypto.randomUUID().slice(0, 8)}`;
-    const options = { directory, name, broker: `kafkajs://${ADDRESS}`, rows: ROWS, onLine: () => {} };
+    const options = { directory, name, broker: `kafka://${ADDRESS}`, rows: ROWS, isExactlyOnce, onLine: () => {} };
     try {
       if (isKilled) {
         const { committed, final } = await runFlights({ ...options, rate: 4_000, killAt: 9_000 });
@@ -42,6 +43,10 @@ for (const isKilled of ADDRESS === undefined ? [] : [false, true]) {
       await Deno.remove(directory, { recursive: true });
     }
   });
+}
+
+for (const isExactlyOnce of ADDRESS === undefined ? [] : [false, true]) {
+  for (const isKilled of [false, true]) flightsTest(isExactlyOnce, isKilled);
 }
 
 if (ADDRESS === undefined) console.log("TURBINE_TEST_KAFKA is not set: the example is not run on a real Kafka");
