@@ -1,8 +1,9 @@
 /** Starts and stops real servers for tests: `deno task services up kafka --nodes 3`. */
 import { kafka } from "./kafka.ts";
 import type { Service } from "./service.ts";
+import { toxiproxy } from "./toxiproxy.ts";
 
-const SERVICES: readonly Service[] = [kafka];
+const SERVICES: readonly Service[] = [kafka, toxiproxy];
 
 function usage(): never {
   console.error(

@@ -1,0 +1,112 @@
+/** The cells of the cluster lane: who is bounced, how, under which promise, on how many nodes. */
+import { sleep } from "../../../tools/services/service.ts";
+import { SeededRandom } from "../../seeded_random.ts";
+import { Scene, UNCOMMITTED_ROWS_MAX, type Verdict } from "./scene.ts";
+import type { NodeRole, TestCluster } from "./test_cluster.ts";
+import { topicsOf } from "./verifier_data.ts";
+import type { Guarantee } from "./verifier_job.ts";
+
+/** One cell. */
+export interface Cell {
+  /** How it goes down. */
+  readonly fault: "clean restart" | "kill -9";
+  /** What goes down. */
+  readonly target: "worker" | "broker";
+  /** What is promised nevertheless. */
+  readonly guarantee: Guarantee;
+  /** Nodes of the cluster. */
+  readonly nodes: 1 | 3;
+}
+
+/** All sixteen; those of one cluster stand together. */
+export const CELLS: readonly Cell[] = ([1, 3] as const).flatMap((nodes) =>
+  (["at-least-once", "exactly-once"] as const).flatMap((guarantee) =>
+    (["worker", "broker"] as const).flatMap((target) =>
+      (["clean restart", "kill -9"] as const).map((fault) => ({ fault, target, guarantee, nodes }))
+    )
+  )
+);
+
+/** How big a cell is. */
+export interface CellSize {
+  /** Rows that are fed. */
+  readonly rows: number;
+  /** How often something goes down. */
+  readonly bounces: number;
+  /** About how fast rows are fed. */
+  readonly rowsPerSecond: number;
+  /** Seed of the moments. */
+  readonly seed: number;
+}
+
+/** Name of a cell for tables and tests. */
+export function nameOf({ fault, target, guarantee, nodes }: Cell): string {
+  return `${nodes} node${nodes === 1 ? "" : "s"}, ${guarantee}, ${target}, ${fault}`;
+}
+
+/** How many rows may come again under at-least-once: a worker that closes in good order repeats none. */
+export function repeatedMax({ fault, target }: Cell, bounces: number): number {
+  if (target === "worker") return fault === "clean restart" ? 0 : bounces * UNCOMMITTED_ROWS_MAX;
+  // A broker that goes down takes the replies of both workers with it.
+  return 2 * bounces * UNCOMMITTED_ROWS_MAX;
+}
+
+/**
+ * Runs a cell.
+ *
+ * @param cell Which one.
+ * @param run How big, and a cluster of as many nodes as the cell says; it is whole again afterwards.
+ * @throws {Error} when the promise is broken, with what the workers logged.
+ */
+export async function runCell(cell: Cell, run: CellSize & { readonly cluster: TestCluster }): Promise<Verdict> {
+  const { rows, bounces, rowsPerSecond, seed, cluster } = run;
+  await using scene = await Scene.open({ cluster, guarantee: cell.guarantee, rows });
+  try {
+    const random = new SeededRandom(seed);
+    for (const id of ["a", "b"]) scene.start(id);
+    await scene.feeder.feedTo(500, rowsPerSecond);
+    await scene.isShared();
+    const phase = Math.floor(rows / (bounces + 1));
+    for (let bounce = 0; bounce < bounces; bounce++) {
+      await scene.feeder.feedTo(Math.floor(phase * (bounce + 0.5)), rowsPerSecond);
+      await Promise.all([
+        scene.feeder.feedTo(phase * (bounce + 1), rowsPerSecond),
+        sleep(random.uint32() % 1_500).then(() => bounceOnce(cell, scene, bounce)),
+      ]);
+    }
+    return await scene.finish(repeatedMax(cell, bounces), rowsPerSecond);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${scene.problems}`, { cause: error });
+  }
+}
+
+async function bounceOnce({ fault, target }: Cell, scene: Scene, bounce: number): Promise<void> {
+  if (target === "worker") {
+    const id = ["a", "b"][bounce % 2]!;
+    if (fault === "kill -9") await scene.worker(id).kill();
+    else await scene.worker(id).terminate();
+    scene.start(id);
+  } else {
+    const { cluster } = scene;
+    const node = await cluster.nodeOf(roleOf(scene, bounce));
+    if (fault === "kill -9") await cluster.kill(node);
+    else await cluster.stop(node);
+    await sleep(1_000);
+    await cluster.restart(node);
+    await scene.until("all replicas are in sync", () => cluster.admin.isWhole(scene.topics));
+  }
+  await scene.isShared();
+}
+
+/** Each bounce hits another role; on one node all are the same. */
+function roleOf(scene: Scene, bounce: number): NodeRole {
+  const { input } = topicsOf(scene.name);
+  const transactionalId = `${scene.groupId}.a.0`;
+  const roles: readonly NodeRole[] = [
+    { leads: { topic: input.name, partition: 0 } },
+    { coordinates: scene.groupId, kind: "group" },
+    "controller",
+    { coordinates: transactionalId, kind: "transaction" },
+  ];
+  return roles[bounce % roles.length]!;
+}
