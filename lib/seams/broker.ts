@@ -120,8 +120,13 @@ export interface Consumer {
   commit(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>>;
   /** Who we are in the group now: the fence to capture. */
   groupMetadata(): GroupMetadata;
-  /** Leaves the group (a static member just goes silent) after an awaited `revoked`. */
-  close(options?: { readonly isDirty?: boolean }): Promise<void>;
+  /**
+   * Leaves the group (a static member just goes silent) after an awaited `revoked`.
+   *
+   * @param options `isDirty`: without a word to the listener. `isLeaving`: a static member leaves too, so that others have
+   * its partitions at once and not when its session is over.
+   */
+  close(options?: { readonly isDirty?: boolean; readonly isLeaving?: boolean }): Promise<void>;
 }
 
 /** Where produced records went. */

@@ -67,6 +67,31 @@ export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
       assert.deepEqual(await kit.values(newer, 1), ["2"]);
     },
   },
+  "a static member that leaves for good hands its partitions over at once, and can come back": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(2);
+      const groupId = kit.name("group");
+      const options = { groupId, sessionTimeoutMs: kit.harness.timings.patienceMs * 2 };
+      const witness = new Witness();
+      const stays = await kit.member(topic, { ...options, instanceId: "stays" });
+      const goer = { ...options, instanceId: "goes", among: [stays] };
+      const goes = await kit.member(topic, { ...goer, broker: await kit.connect(), witness });
+      await kit.until(() => stays.assignment().length === 1 && goes.assignment().length === 1, [stays, goes]);
+      const [place] = goes.assignment();
+      let kind = "";
+      witness.onRevoked = async () => {
+        kind = (await goes.commit([positionAt(place!, 0, "last")], goes.groupMetadata())).kind;
+      };
+      await goes.close({ isLeaving: true });
+      assert.equal(kind, "applied");
+      await kit.until(() => stays.assignment().length === 2, [stays]);
+      const [committed] = await stays.committed([place!], { isStable: true });
+      assert.equal(committed!.metadata, "last");
+      const again = await kit.member(topic, { ...goer, broker: await kit.connect() });
+      await kit.until(() => stays.assignment().length === 1 && again.assignment().length === 1, [stays, again]);
+    },
+  },
   "a static member that is closed hears revoked()": {
     needs: ["hasStaticMembers"],
     async run(kit) {

@@ -196,14 +196,14 @@ export class EmbeddedConsumer implements Consumer {
     return this.#membership.metadata();
   }
 
-  /** Leaves after an awaited `revoked`; a static member just goes silent. */
-  async close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
+  /** Leaves after an awaited `revoked`; a static member just goes silent, unless it is to leave. */
+  async close(options: { readonly isDirty?: boolean; readonly isLeaving?: boolean } = {}): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.wake();
     await this.#polling;
     this.#onClosed(this);
-    await this.#membership.leave(options.isDirty ?? false);
+    await this.#membership.leave(options);
   }
 
   /** The connection is gone without a goodbye: no call answers any more. */

@@ -113,9 +113,10 @@ export class Membership {
   /**
    * Ends the membership: `revoked` is awaited (or `lost`, when it is too late), then a dynamic member leaves.
    *
-   * @param isDirty Leaves without a word to the listener.
+   * @param options `isDirty`: without a word to the listener. `isLeaving`: a static member leaves too.
    */
-  async leave(isDirty: boolean): Promise<void> {
+  async leave(options: { readonly isDirty?: boolean; readonly isLeaving?: boolean }): Promise<void> {
+    const { isDirty = false, isLeaving = false } = options;
     try {
       if (!isDirty && this.#phase === "member") {
         const isHeld = (await this.#knock())?.kind !== "refused";
@@ -126,7 +127,7 @@ export class Membership {
       this.#end.abort();
       const isIn = this.#phase === "member" || this.#phase === "joining";
       this.#phase = "idle";
-      if (isIn && this.#options.instanceId === null) await this.#sendLeave();
+      if (isIn && (isLeaving || this.#options.instanceId === null)) await this.#sendLeave();
     }
   }
 

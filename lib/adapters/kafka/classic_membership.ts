@@ -4,7 +4,7 @@ import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
 import type { GroupAssignment } from "./assign_group.ts";
 import { joinGroup, type JoinResult, partitionCounts } from "./group_join.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
-import { fencedInstanceError, type Membership, type MembershipOptions } from "./membership.ts";
+import { fencedInstanceError, type LeaveOptions, type Membership, type MembershipOptions } from "./membership.ts";
 import type { Notice } from "./notice.ts";
 import { heartbeatCall, leaveGroupCall } from "./protocol/group_calls.ts";
 
@@ -150,9 +150,9 @@ export class ClassicMembership implements Membership {
   /**
    * Ends the membership: `revoked` is awaited (or `lost`, when it is too late), then a dynamic member leaves.
    *
-   * @param isDirty Leaves without a word to the listener.
+   * @param options How to leave.
    */
-  async leave(isDirty: boolean): Promise<void> {
+  async leave({ isDirty = false, isLeaving = false }: LeaveOptions): Promise<void> {
     const wasIn = this.#phase === "member" || this.#phase === "joining";
     try {
       if (!isDirty && this.#phase === "member") {
@@ -163,7 +163,8 @@ export class ClassicMembership implements Membership {
       this.assignment = [];
       this.#end.abort();
       this.#phase = "idle";
-      if (wasIn && this.#options.instanceId === null && this.#memberId !== "") await this.#sendLeave();
+      const isStaying = this.#options.instanceId !== null && !isLeaving;
+      if (wasIn && !isStaying && this.#memberId !== "") await this.#sendLeave();
       this.#client.closeChannel(this.#joinChannel);
       this.#client.closeChannel(this.#beatChannel);
     }

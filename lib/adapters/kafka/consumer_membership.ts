@@ -5,7 +5,7 @@ import { bestVersion } from "./connection.ts";
 import { agreeOnSession } from "./group_session.ts";
 import { type HeldPartition, HeldPartitions, placeOf } from "./held_partitions.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
-import { fencedInstanceError, type Membership, type MembershipOptions } from "./membership.ts";
+import { fencedInstanceError, type LeaveOptions, type Membership, type MembershipOptions } from "./membership.ts";
 import type { Notice } from "./notice.ts";
 import { releaseInstance } from "./release_instance.ts";
 import {
@@ -165,8 +165,8 @@ export class ConsumerMembership implements Membership {
     return code;
   }
 
-  /** Ends the membership: `revoked` is awaited (or `lost`), then a member leaves; a static one for a while. */
-  async leave(isDirty: boolean): Promise<void> {
+  /** Ends the membership: `revoked` is awaited (or `lost`), then a member leaves; a static one for a while, unless told. */
+  async leave({ isDirty = false, isLeaving = false }: LeaveOptions): Promise<void> {
     const wasIn = this.#phase === "member" || this.#phase === "joining";
     try {
       if (!isDirty && this.#phase === "member") {
@@ -178,7 +178,7 @@ export class ConsumerMembership implements Membership {
       this.#held.clear();
       this.#end.abort();
       this.#phase = "idle";
-      if (isIn) await this.#sayGoodbye(this.#memberId);
+      if (isIn) await this.#sayGoodbye(this.#options.instanceId === null || isLeaving);
       this.#client.closeChannel(this.#channel);
     }
   }
@@ -190,9 +190,9 @@ export class ConsumerMembership implements Membership {
     this.#held.clear();
   }
 
-  async #sayGoodbye(memberId: string): Promise<void> {
-    const { groupId, instanceId } = this.#options;
-    const epoch = instanceId === null ? MEMBER_EPOCH.leave : MEMBER_EPOCH.leaveForAWhile;
+  async #sayGoodbye(isForGood: boolean): Promise<void> {
+    const { groupId, memberId, instanceId } = this.metadata();
+    const epoch = isForGood ? MEMBER_EPOCH.leave : MEMBER_EPOCH.leaveForAWhile;
     try {
       await this.#send({ groupId, memberId, instanceId, epoch, wish: null, owned: null });
     } catch (error) {

@@ -61,7 +61,7 @@ function memberTest(name: string, run: (scene: Scene) => Promise<void>, makeScen
       await run(scene);
     } finally {
       scene.group.onHeartbeat = () => ({ epoch: 1 });
-      await scene.member.leave(true);
+      await scene.member.leave({ isDirty: true });
       await scene.client.close();
     }
   });
@@ -187,13 +187,14 @@ memberTest("releases its instance id from a member that went without a goodbye",
   assertEquals([goodbye.epoch, goodbye.instanceId, goodbye.owned, goodbye.topics], [-2, "mine", null, null]);
 }, () => new Scene("mine"));
 
-for (const [instanceId, epoch] of [[null, -1], ["mine", -2]] as const) {
-  memberTest(`leaves with epoch ${epoch} when its instance id is ${instanceId}, after revoked()`, async (scene) => {
+for (const [instanceId, isLeaving, epoch] of [[null, false, -1], ["mine", false, -2], ["mine", true, -1]] as const) {
+  const how = `instance id ${instanceId}${isLeaving ? ", for good" : ""}`;
+  memberTest(`leaves with epoch ${epoch} after revoked(): ${how}`, async (scene) => {
     const { group, member, witness } = scene;
     group.onHeartbeat = () => ({ epoch: 1, partitions: [0] });
     await member.subscribe(["t"], witness);
     await scene.until(() => scene.held.length === 1);
-    await member.leave(false);
+    await member.leave({ isLeaving });
     assertEquals(witness.events, ["assigned 0", "revoked 0"]);
     const last = group.heartbeats.at(-1)!;
     assertEquals([last.epoch, last.instanceId, last.owned], [epoch, instanceId, null]);

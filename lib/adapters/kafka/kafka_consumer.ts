@@ -15,7 +15,7 @@ import { commitGroupOffsets, fetchGroupOffsets } from "./group_offsets.ts";
 import type { KafkaClient } from "./kafka_client.ts";
 import { lookUpOffsets } from "./log_bounds.ts";
 import { makeMembership } from "./make_membership.ts";
-import { closedError, type Membership } from "./membership.ts";
+import { closedError, type LeaveOptions, type Membership } from "./membership.ts";
 import { Notice } from "./notice.ts";
 import { PartitionFeed, slabBytes } from "./partition_feed.ts";
 import { EARLIEST } from "./protocol/offset_calls.ts";
@@ -146,14 +146,14 @@ export class KafkaConsumer implements Consumer {
     return this.#membership.metadata();
   }
 
-  /** Leaves after an awaited `revoked`; a static member just goes silent. */
-  async close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
+  /** Leaves after an awaited `revoked`; a static member just goes silent, unless it is to leave. */
+  async close(options: LeaveOptions = {}): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.wake();
     await this.#polling;
     try {
-      await this.#membership.leave(options.isDirty ?? false);
+      await this.#membership.leave(options);
     } finally {
       this.#client.members.delete(this.#membership);
       this.#fetcher.close();

@@ -14,6 +14,14 @@ export interface MembershipOptions {
   readonly clientId: string;
 }
 
+/** How a member leaves. */
+export interface LeaveOptions {
+  /** Without a word to the listener. @default {false} */
+  readonly isDirty?: boolean;
+  /** A static member gives up its place as well. @default {false} */
+  readonly isLeaving?: boolean;
+}
+
 /**
  * One consumer's place in its group, whatever the group's protocol.
  *
@@ -60,9 +68,9 @@ export interface Membership {
   /**
    * Ends the membership: `revoked` is awaited (or `lost`, when it is too late), then a dynamic member leaves.
    *
-   * @param isDirty Leaves without a word to the listener.
+   * @param options How to leave.
    */
-  leave(isDirty: boolean): Promise<void>;
+  leave(options: LeaveOptions): Promise<void>;
   /** The connection is gone: no goodbye. */
   abandon(): void;
 }
