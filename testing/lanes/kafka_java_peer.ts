@@ -15,8 +15,12 @@ export interface PeerRow {
   headers: readonly HeaderEntry[];
 }
 
-const HOME = Deno.env.get("TURBINE_PARTS_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/turbine-parts`;
-const LIBRARIES = `${HOME}/kafka-4.1.2/libs`;
+/** Where `deno task services up kafka` puts the Java client. */
+function libraries(): string {
+  const home = Deno.env.get("TURBINE_PARTS_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/turbine-parts`;
+  return `${home}/kafka-4.1.2/libs`;
+}
+
 const SOURCE = new URL("./kafka_codec_peer.java", import.meta.url).pathname;
 
 const encoder = new TextEncoder();
@@ -59,7 +63,7 @@ export class JavaPeer {
   /** Starts it; its JVM is as small and quick to start as can be. */
   static start(address: string): JavaPeer {
     const child = new Deno.Command("java", {
-      args: ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${LIBRARIES}/*`, SOURCE, address],
+      args: ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${libraries()}/*`, SOURCE, address],
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
@@ -70,7 +74,7 @@ export class JavaPeer {
   /** Why it cannot be started, or `null` when it can. */
   static async whyNot(): Promise<string | null> {
     try {
-      await Deno.stat(LIBRARIES);
+      await Deno.stat(libraries());
       const { success } = await new Deno.Command("java", { args: ["-version"], stdout: "null", stderr: "null" })
         .output();
       return success ? null : "java does not run";
