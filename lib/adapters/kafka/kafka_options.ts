@@ -76,7 +76,11 @@ export interface KafkaOptions {
   metadataMaxAgeMs?: number;
   /** Bound of a record batch before compression, in bytes; at most the topic's `max.message.bytes`. @default {900_000} */
   batchBytesMax?: number;
-  /** How records are compressed. @default {"none"} */
+  /**
+   * How records are compressed. Plain ones cost the least time; `zstd` and `lz4` make rows of JSON three to four times
+   * smaller and take two to three times as long to write: for networks and disks that are slower than that. `gzip` and
+   * `snappy` are for readers that know no other. All of them are read. @default {"none"}
+   */
   compression?: Compression;
   /**
    * Bound of what the compressed records of one partition in one reply may hold, in bytes; a batch that holds more is

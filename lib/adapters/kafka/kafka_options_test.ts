@@ -47,3 +47,19 @@ Deno.test("resolveOptions() refuses what cannot be", () => {
   assertThrows(() => resolveOptions({ brokers: [] }), TypeError);
   assertThrows(() => resolveOptions({ brokers: ["nowhere"] }), TypeError);
 });
+
+Deno.test("resolveOptions() compresses nothing unless it is told, and knows all codecs of Kafka", () => {
+  assertEquals(resolveOptions({ brokers: ["a:1"] }).compression, "none");
+  for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
+    assertEquals(resolveOptions({ brokers: ["a:1"], compression }).compression, compression);
+  }
+  const { message } = assertThrows(
+    () => resolveOptions({ brokers: ["a:1"], compression: "brotli" as "zstd" }, "kafkajs"),
+    TypeError,
+  );
+  assertEquals(
+    message,
+    "Cannot create kafkajs broker as 'compression' must be one of 'none', 'gzip', 'snappy', 'lz4', 'zstd': current value " +
+      "is 'brotli'",
+  );
+});
