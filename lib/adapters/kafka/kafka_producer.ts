@@ -14,13 +14,15 @@ const ATTEMPTS = 20;
 /**
  * An idempotent producer. Requests are sent one after the other, so records of a partition stand in the order of the
  * calls. After an outcome other than `applied` it goes on with a new producer id, as the broker may or may not have seen
- * the sequence numbers: a caller that sends the same records again after `unknown` may write them twice.
+ * the sequence numbers: a caller that sends the same records again after `unknown` may write them twice. Calls that were
+ * made before that outcome was known are not sent either: they would overtake the records that are to be sent again.
  */
 export class KafkaProducer implements Producer {
   readonly #client: KafkaClient;
   readonly #channel: Channel;
   #sender: Sender | null = null;
   #turn = 0;
+  #failures = 0;
   #isClosed = false;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -47,8 +49,13 @@ export class KafkaProducer implements Producer {
         notApplied(new BrokerUnavailableError("Cannot produce as the producer is closed, open a new one")),
       );
     }
-    const turn = this.#turn++;
-    const sent = this.#last.then(() => this.#produce(request, turn));
+    const turn = this.#turn++, failures = this.#failures;
+    const sent = this.#last.then(async () => {
+      if (failures !== this.#failures) return overtaking(request.topic);
+      const outcome = await this.#produce(request, turn);
+      if (outcome.kind !== "applied") this.#failures += 1;
+      return outcome;
+    });
     this.#last = sent.catch(() => {});
     return sent;
   }
@@ -83,4 +90,13 @@ export class KafkaProducer implements Producer {
       await this.#client.sleep(RETRY_MS);
     }
   }
+}
+
+function overtaking(topic: string): Outcome<never> {
+  return notApplied(
+    new BrokerUnavailableError(
+      `Cannot produce to '${topic}' as records that were to stand before these were not acknowledged, produce all again`,
+      { context: { topic } },
+    ),
+  );
 }
