@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { RecordTooLargeError, SerializationError } from "../../lib/base/errors.ts";
+import type { Outcome } from "../../lib/base/outcome.ts";
 import { kafkaBroker } from "../../lib/adapters/kafka/kafka.ts";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { COMPRESSIONS } from "../../lib/adapters/kafka/record_batch.ts";
@@ -103,6 +104,11 @@ function produce(topic: string, rows: readonly PeerRow[], options: object): Prom
     appliedValue(await producer.produce({ topic, records, partitions: 0 }));
     await producer.close();
   });
+}
+
+/** The row that an outcome calls too large. */
+function tooLargeRow(outcome: Outcome<unknown>): unknown {
+  return outcome.kind !== "applied" && outcome.error instanceof RecordTooLargeError ? outcome.error.context.row : null;
 }
 
 /** Rows of partition 0 as both sides tell them. */
@@ -260,6 +266,27 @@ if (REASON !== null) {
       await producer.close();
     });
     assertEquals(await peer.run(`consume ${topic} 1 4`), expectedLines([row, row, row, row]));
+  });
+
+  lane("a record that is too large for one partition keeps its whole request back, and leaves no gap", async () => {
+    const topic = uniqueName("topic");
+    await peer.run(`topic ${topic} 2 -`);
+    const small = { value: "small", timestampMs: 1_700_000_000_000 };
+    const large = { ...small, value: new Uint8Array(1_000_000) };
+    const row: PeerRow = { ...small, key: null, value: encoder.encode("small"), headers: [] };
+    await withBroker({ compression: "lz4" }, async (broker) => {
+      const producer = await broker.producer();
+      const partitions = Int32Array.of(0, 1);
+      for (const values of [[small, small], [small, large], [large, small], [small, small]]) {
+        const outcome = await producer.produce({ topic, records: recordsOf(values), partitions });
+        if (values.includes(large)) {
+          assertEquals([outcome.kind, values.indexOf(large)], ["not-applied", tooLargeRow(outcome)]);
+        } else appliedValue(outcome);
+      }
+      await producer.close();
+    });
+    const expected = [0, 1].flatMap((partition) => [0, 1].map((offset) => `${partition} ${offset} ${lineOf(row)}`));
+    assertEquals((await peer.run(`consume ${topic} 2 4`)).sort(), expected);
   });
 
   lane("keys go to the partitions that Java's default partitioner chooses", async () => {
