@@ -69,15 +69,11 @@ function writeBlock(block: Uint8Array, target: Uint8Array, at: number): number {
   while (p < last) {
     const word = source.getInt32(p, true);
     const slot = Math.imul(word, HASH_FACTOR) >>> (32 - HASH_BITS);
-    let match = table[slot]!;
+    const match = table[slot]!;
     table[slot] = p;
     if (source.getInt32(match, true) !== word) {
       p += tries++ >> SKIP_BITS;
       continue;
-    }
-    while (p > anchor && match > 0 && block[p - 1] === block[match - 1]) {
-      p--;
-      match--;
     }
     const literals = p - anchor;
     const tokenAt = at++;
@@ -92,7 +88,6 @@ function writeBlock(block: Uint8Array, target: Uint8Array, at: number): number {
     p += length;
     anchor = p;
     tries = 1 << SKIP_BITS;
-    table[Math.imul(source.getInt32(p - 2, true), HASH_FACTOR) >>> (32 - HASH_BITS)] = p - 2;
   }
   const literals = block.length - anchor;
   target[at++] = Math.min(literals, 15) << 4;

@@ -65,7 +65,6 @@ function writeBlock(block: Uint8Array, target: Uint8Array, at: number): number {
     p += length;
     anchor = p;
     tries = 1 << SKIP_BITS;
-    if (p <= last) table[Math.imul(source.getInt32(p - 1, true), HASH_FACTOR) >>> (32 - HASH_BITS)] = p - 1;
   }
   return anchor === block.length ? at : writeLiterals(block, target, { at, start: anchor, end: block.length });
 }
