@@ -12,6 +12,7 @@ import {
 } from "@std/assert";
 import { BrokerUnavailableError, OffsetOutOfRangeError, UnknownTopicError } from "../../lib/base/errors.ts";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
+import type { Producer } from "../../lib/seams/broker.ts";
 import { PLENTY, Witness } from "../contracts/broker_contract_kit.ts";
 import { recordsOf, rowsOf } from "../record_rows.ts";
 import { brokerContract, type BrokerHarness } from "../contracts/broker_contract.ts";
@@ -70,16 +71,30 @@ async function deleteRecordsBefore(
   });
 }
 
-function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
-  const topicName = () => `${kind}-${crypto.randomUUID()}`;
-  const test = (name: string, run: (broker: KafkaBroker) => Promise<void>) =>
-    Deno.test(`${kind}: ${name}`, async () => {
-      const bounds = { heartbeatIntervalMs: 50, metadataMaxAgeMs: 100 };
-      const broker = GROUP_ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
-      await run(broker);
-      await broker.close();
-    });
+/** An adapter under test, and how its tests are registered. */
+interface Subject {
+  readonly kind: keyof typeof GROUP_ADAPTERS;
+  readonly address: string;
+  topicName(): string;
+  test(name: string, run: (broker: KafkaBroker) => Promise<void>): void;
+}
 
+function subjectOf(kind: keyof typeof GROUP_ADAPTERS, address: string): Subject {
+  return {
+    kind,
+    address,
+    topicName: () => `${kind}-${crypto.randomUUID()}`,
+    test: (name, run) =>
+      Deno.test(`${kind}: ${name}`, async () => {
+        const bounds = { heartbeatIntervalMs: 50, metadataMaxAgeMs: 100 };
+        const broker = GROUP_ADAPTERS[kind]({ brokers: [address], ...bounds }, holdingEnvironment());
+        await run(broker);
+        await broker.close();
+      }),
+  };
+}
+
+function topicTests({ kind, address, topicName, test }: Subject): void {
   test("subscribe() to a topic that does not exist names the command that creates it", async (broker) => {
     const consumer = await broker.consumer({ groupId: topicName() });
     const error = await assertRejects(() => consumer.subscribe([topicName()], new Witness()), UnknownTopicError);
@@ -116,24 +131,38 @@ function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
     assertEquals(witness.events, ["assigned 0", ...told]);
     await consumer.close();
   });
+}
 
-  const recreate = async (broker: KafkaBroker, topic: string) => {
-    await sendToBroker(address, {
-      apiKey: 20,
-      version: 1,
-      name: "DeleteTopics",
-      write: (w) => void w.int32(1).string(topic).int32(10_000),
-      read: () => {},
-    });
-    await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
-  };
+async function recreate({ address }: Subject, broker: KafkaBroker, topic: string): Promise<void> {
+  await sendToBroker(address, {
+    apiKey: 20,
+    version: 1,
+    name: "DeleteTopics",
+    write: (w) => void w.int32(1).string(topic).int32(10_000),
+    read: () => {},
+  });
+  await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
+}
+
+/** Produces; the producer may first have to find out that the topic is another one. */
+async function put(producer: Producer, topic: string, values: readonly string[]): Promise<void> {
+  for (let left = 50;; left--) {
+    const outcome = await producer.produce({ topic, records: recordsOf(values) });
+    if (outcome.kind === "applied") return;
+    assert(outcome.kind === "not-applied" && left > 0, outcome.error.message);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function recreatedTopicTests(subject: Subject): void {
+  const { topicName, test } = subject;
 
   test("a recreated topic has another id", async (broker) => {
     const topic = topicName();
     const admin = await broker.admin();
     await admin.createTopics([{ topic, partitions: 1 }]);
     const [before] = await admin.describeTopics([topic]);
-    await recreate(broker, topic);
+    await recreate(subject, broker, topic);
     const [after] = await admin.describeTopics([topic]);
     assertNotEquals(after!.topicId, before!.topicId);
   });
@@ -143,16 +172,7 @@ function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
     const admin = await broker.admin();
     await admin.createTopics([{ topic, partitions: 1 }]);
     const producer = await broker.producer();
-    const put = async (values: readonly string[]) => {
-      // The producer, too, may first have to find out that the topic is another one.
-      let outcome = await producer.produce({ topic, records: recordsOf(values) });
-      for (let left = 50; outcome.kind === "not-applied" && left > 0; left--) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        outcome = await producer.produce({ topic, records: recordsOf(values) });
-      }
-      assertEquals(outcome.kind, "applied");
-    };
-    await put(["a", "b"]);
+    await put(producer, topic, ["a", "b"]);
     const consumer = await broker.consumer({ groupId: topic });
     const witness = new Witness();
     await consumer.subscribe([topic], witness);
@@ -169,8 +189,8 @@ function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
     };
     const endMs = performance.now() + TIMINGS.patienceMs;
     while (read.length < 2 && performance.now() < endMs) await poll();
-    await recreate(broker, topic);
-    await put(["w", "x", "y", "z"]);
+    await recreate(subject, broker, topic);
+    await put(producer, topic, ["w", "x", "y", "z"]);
     // It is told, unless the group has noticed first and gave the new topic's partition from its start.
     while (failure === null && read.length < 6 && performance.now() < endMs) await poll();
     if (failure === null) assertEquals(read, ["a", "b", "w", "x", "y", "z"]);
@@ -183,11 +203,49 @@ function topicTests(kind: keyof typeof GROUP_ADAPTERS, address: string): void {
   });
 }
 
+/** What the `consumer` protocol of groups has beside the classic one. */
+function incrementalTests({ topicName, test }: Subject): void {
+  test("only what leaves is revoked, and what stays is committed under the fence from before", async (broker) => {
+    const topic = topicName();
+    await (await broker.admin()).createTopics([{ topic, partitions: 2 }]);
+    const [one, two] = [await broker.consumer({ groupId: topic }), await broker.consumer({ groupId: topic })];
+    const witness = new Witness();
+    await one.subscribe([topic], witness);
+    const endMs = performance.now() + TIMINGS.patienceMs;
+    const poll = async (isTrue: () => boolean) => {
+      while (!isTrue()) {
+        assert(performance.now() < endMs, "waited in vain");
+        for (const consumer of [one, two]) await consumer.poll({ ...PLENTY, timeoutMs: 10 });
+      }
+    };
+    await poll(() => one.assignment().length === 2);
+    const fence = one.groupMetadata();
+    await two.subscribe([topic], new Witness());
+    await poll(() => one.groupMetadata().generation > fence.generation && two.assignment().length === 1);
+    const [kept] = one.assignment();
+    assertEquals(witness.events, ["assigned 0,1", `revoked ${1 - kept!.partition}`]);
+    const position = { ...kept!, offset: 0n, leaderEpoch: -1, metadata: "by one" };
+    assertEquals((await one.commit([position], fence)).kind, "applied");
+    const producer = await broker.transactionalProducer({ transactionalId: topic });
+    assertEquals((await producer.initialize()).kind, "applied");
+    producer.begin();
+    assertEquals((await producer.sendOffsets([{ ...position, metadata: "in a transaction" }], fence)).kind, "applied");
+    assertEquals((await producer.commit()).kind, "applied");
+    const [found] = await two.committed([kept!], { isStable: true });
+    assertEquals(found!.metadata, "in a transaction");
+    await producer.close();
+    for (const consumer of [one, two]) await consumer.close();
+  });
+}
+
 for (const kind of Object.keys(GROUP_ADAPTERS) as (keyof typeof GROUP_ADAPTERS)[]) {
   if (ADDRESS === undefined) {
     console.log(`cannot: ${kind} against Kafka: TURBINE_TEST_KAFKA is not set to host:port`);
   } else {
-    topicTests(kind, ADDRESS);
+    const subject = subjectOf(kind, ADDRESS);
+    topicTests(subject);
+    recreatedTopicTests(subject);
+    if (kind === "kafka-consumer") incrementalTests(subject);
     brokerContract(kind, () => makeHarness(kind, ADDRESS), { skip: SKIP[kind] });
   }
 }

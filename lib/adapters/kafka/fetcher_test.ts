@@ -207,3 +207,12 @@ fetchTest("does not ask a leader for more while a whole reply waits to be handed
   feeds[0]!.isPaused = true;
   await scene.until(() => log.fetches.filter(({ broker }) => broker === 1).length > asked);
 });
+
+fetchTest("finds partitions that the topic got after its metadata were read", async (scene) => {
+  const { log, client, feeds } = scene;
+  [log.leaders, log.leaderEpochs] = [[1, 1], [3, 3]];
+  await client.topic("t");
+  [log.leaders, log.leaderEpochs] = [[1, 1, 2], [3, 3, 3]];
+  log.onFetch = ({ offset }) => ({ records: batchesOf({ from: offset, epoch: 3, values: ["a"] }) });
+  await scene.until(() => feeds.every((feed) => feed.isFull));
+});

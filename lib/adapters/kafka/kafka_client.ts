@@ -166,7 +166,12 @@ export class KafkaClient {
    * @throws {BrokerUnavailableError} when it has no leader now.
    */
   async leaderOf({ topic, partition }: TopicPartition): Promise<number> {
-    const { leaders } = await this.topic(topic);
+    let { leaders } = await this.topic(topic);
+    if (partition >= leaders.length) {
+      // Somebody who knows the partition has heard of it before us.
+      this.forgetTopic(topic);
+      ({ leaders } = await this.topic(topic));
+    }
     const leader = leaders[partition];
     if (leader !== undefined && this.#nodes.has(leader)) return leader;
     this.forgetTopic(topic);

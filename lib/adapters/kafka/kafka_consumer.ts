@@ -1,4 +1,9 @@
-import { AssignmentLostError, BrokerTimeoutError } from "../../base/errors.ts";
+import {
+  AssignmentLostError,
+  BrokerTimeoutError,
+  BrokerUnavailableError,
+  UnknownTopicError,
+} from "../../base/errors.ts";
 import type { Outcome } from "../../base/outcome.ts";
 import type { RecordSlab } from "../../columns/records.ts";
 import type {
@@ -196,8 +201,9 @@ export class KafkaConsumer implements Consumer {
       await this.#findPositions(feeds.filter((feed) => feed.position === null && !feed.isPaused));
       await this.#fetcher.start(feeds, this.#bytesMax);
     } catch (error) {
-      if (!hasSlabs) throw error;
-      this.#fetcher.failure = error as Error;
+      const failure = error instanceof UnknownTopicError ? notYetKnown(error) : error as Error;
+      if (!hasSlabs) throw failure;
+      this.#fetcher.failure = failure;
     }
   }
 
@@ -304,6 +310,17 @@ export class KafkaConsumer implements Consumer {
 
 function keyOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
+}
+
+/** A partition that the group has assigned and the broker that was asked does not know: it will hear of it soon. */
+function notYetKnown(error: UnknownTopicError): Error {
+  const { topic, partition } = error.context;
+  if (partition === undefined) return error;
+  return new BrokerUnavailableError(
+    `Cannot read partition ${partition} of topic '${topic}' yet: the group has assigned it before all brokers know it, ` +
+      "try again",
+    { cause: error, context: error.context },
+  );
 }
 
 /** The broker's code that an error stands for; 0 for none. */
