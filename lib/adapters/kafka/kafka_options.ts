@@ -66,9 +66,16 @@ export interface KafkaOptions {
   reconnectBackoffMaxMs?: number;
   /** How long `committed` waits for stable offsets, in milliseconds. @default {60_000} */
   stableTimeoutMs?: number;
-  /** A rebalance waits for a member at least this long, in milliseconds. @default {60_000} */
+  /**
+   * A rebalance waits for a member at least this long, and at least for its session timeout, in milliseconds: what a batch
+   * may take, and the commit after it. @default {60_000}
+   */
   rebalanceTimeoutMs?: number;
-  /** Longest time between heartbeats, in milliseconds; never more than a third of the session timeout. @default {1_000} */
+  /**
+   * Longest time between heartbeats, in milliseconds; never more than a third of the session timeout. They go on while a
+   * handler awaits something, however long its batch takes. A handler that does not let go of the event loop for a whole
+   * session loses its partitions. @default {1_000}
+   */
   heartbeatIntervalMs?: number;
   /** How long the broker holds a fetch when there is nothing, in milliseconds. @default {100} */
   fetchWaitMs?: number;
