@@ -46,6 +46,14 @@ Deno.test("resolveOptions() refuses what cannot be", () => {
   );
   assertThrows(() => resolveOptions({ brokers: [] }), TypeError);
   assertThrows(() => resolveOptions({ brokers: ["nowhere"] }), TypeError);
+  assertThrows(() => resolveOptions({ brokers: ["a:1"], transactionProtocol: 3 as 2 }), TypeError, "'auto', 1 or 2");
+});
+
+Deno.test("resolveOptions() takes a generation of transactions", () => {
+  const generations = ([undefined, "auto", 1, 2] as const).map((transactionProtocol) =>
+    resolveOptions({ brokers: ["a:1"], ...transactionProtocol === undefined ? {} : { transactionProtocol } })
+  );
+  assertEquals(generations.map((options) => options.transactionProtocol), ["auto", "auto", 1, 2]);
 });
 
 Deno.test("resolveOptions() compresses nothing unless it is told, and knows all codecs of Kafka", () => {

@@ -1,3 +1,5 @@
+import { ByteReader } from "./protocol/byte_reader.ts";
+
 /** Calls whose replies begin with the throttle time, and the version since which they do. */
 const FIRST_SINCE: Readonly<Record<number, number>> = {
   1: 1, // Fetch
@@ -33,6 +35,8 @@ const FIRST_SINCE: Readonly<Record<number, number>> = {
 };
 
 const PRODUCE = 0;
+/** Bytes of one partition in a reply to Produce, up to what is refused in it. */
+const PRODUCED_SIZE = 30;
 /** Longest throttle time that is believed, in milliseconds. */
 const MS_MAX = 60_000;
 
@@ -56,10 +60,32 @@ export function throttleMsOf(
 function positionOf({ apiKey, version }: { readonly apiKey: number; readonly version: number }, body: Uint8Array) {
   if (apiKey === PRODUCE) {
     if (version < 1) return -1;
-    if (version < 9) return body.length - 4;
-    // Behind it stands the count of tagged fields: with some of them (a leader that moved) it is not looked for.
-    return body.at(-1) === 0 ? body.length - 5 : -1;
+    return version < 9 ? body.length - 4 : behindPartitions(body);
   }
   const since = FIRST_SINCE[apiKey];
   return since === undefined || version < since ? -1 : 0;
+}
+
+/** Tagged fields (where a leader has moved to) may stand behind the time, so what comes before it is passed over. */
+function behindPartitions(body: Uint8Array): number {
+  const r = new ByteReader(body);
+  try {
+    r.compactArray(() => {
+      r.compactString();
+      r.compactArray(() => {
+        r.raw(PRODUCED_SIZE);
+        r.compactArray(() => {
+          r.int32();
+          r.compactString();
+          r.tags();
+        });
+        r.compactString();
+        r.tags();
+      });
+      r.tags();
+    });
+    return r.at;
+  } catch {
+    return -1;
+  }
 }
