@@ -275,9 +275,10 @@ export class SocketConnection implements KafkaConnection {
     }
     const { call } = request;
     if (call.isFlexible === true && call.apiKey !== API_VERSIONS) reader.tags();
-    const throttleMs = throttleMsOf(call, frame.subarray(reader.at));
-    if (throttleMs > 0) this.#throttledUntilMs = this.#environment.clock.monotonicMs() + throttleMs;
+    const body = reader.at;
     const value = call.read(reader);
+    const throttleMs = throttleMsOf(call, frame, { body, read: reader.at });
+    if (throttleMs > 0) this.#throttledUntilMs = this.#environment.clock.monotonicMs() + throttleMs;
     this.#pending.shift();
     this.#hasServed ||= this.#isReady;
     request.resolve(value);

@@ -1,7 +1,8 @@
 import { ByteReader } from "./protocol/byte_reader.ts";
 
-/** Calls whose replies begin with the throttle time, and the version since which they do. */
-const FIRST_SINCE: Readonly<Record<number, number>> = {
+/** Calls whose replies have a throttle time, and the version since which they do. It stands first, but for Produce. */
+const SINCE: Readonly<Record<number, number>> = {
+  0: 1, // Produce
   1: 1, // Fetch
   2: 2, // ListOffsets
   3: 3, // Metadata
@@ -44,48 +45,17 @@ const MS_MAX = 60_000;
  * How long a broker asks its client to wait before the next request on the same connection.
  *
  * @param call API and version of the request.
- * @param body Body of the reply, behind its header.
+ * @param bytes The reply.
+ * @param places Where its body begins, and how far the call has read it: what Produce reads ends at the throttle time.
  * @returns Milliseconds; 0 when it does not ask.
  */
 export function throttleMsOf(
   call: { readonly apiKey: number; readonly version: number },
-  body: Uint8Array,
+  bytes: Uint8Array,
+  places: { readonly body: number; readonly read: number },
 ): number {
-  const at = positionOf(call, body);
-  if (at < 0 || at + 4 > body.length) return 0;
-  const ms = new DataView(body.buffer, body.byteOffset, body.byteLength).getInt32(at);
+  const at = call.apiKey === PRODUCE ? places.read : places.body;
+  if (call.version < (SINCE[call.apiKey] ?? Infinity) || at + 4 > bytes.length) return 0;
+  const ms = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(at);
   return Math.min(Math.max(0, ms), MS_MAX);
-}
-
-function positionOf({ apiKey, version }: { readonly apiKey: number; readonly version: number }, body: Uint8Array) {
-  if (apiKey === PRODUCE) {
-    if (version < 1) return -1;
-    return version < 9 ? body.length - 4 : behindPartitions(body);
-  }
-  const since = FIRST_SINCE[apiKey];
-  return since === undefined || version < since ? -1 : 0;
-}
-
-/** Tagged fields (where a leader has moved to) may stand behind the time, so what comes before it is passed over. */
-function behindPartitions(body: Uint8Array): number {
-  const r = new ByteReader(body);
-  try {
-    r.compactArray(() => {
-      r.compactString();
-      r.compactArray(() => {
-        r.raw(PRODUCED_SIZE);
-        r.compactArray(() => {
-          r.int32();
-          r.compactString();
-          r.tags();
-        });
-        r.compactString();
-        r.tags();
-      });
-      r.tags();
-    });
-    return r.at;
-  } catch {
-    return -1;
-  }
 }
