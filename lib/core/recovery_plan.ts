@@ -166,8 +166,7 @@ function planWithoutState(
 /** A committed offset that we did not write. */
 function planAfterReset(input: RecoveryInput, found: { stored: readonly Stored[]; committed: bigint }): RecoveryPlan {
   const { committed } = found;
-  const hasNothingToLose = found.stored.length === 0 && input.local !== "corrupt";
-  if (!input.hasState || hasNothingToLose || committed === input.log.logStart) {
+  if (!holdsState(input, found.stored) || committed === input.log.logStart) {
     return newLineagePlan(input, {
       origin: committed,
       liveFrom: committed,
@@ -184,7 +183,7 @@ function planAfterReset(input: RecoveryInput, found: { stored: readonly Stored[]
 function planWithoutOffset(input: RecoveryInput, stored: readonly Stored[]): RecoveryPlan {
   const fresh = (origin: bigint, warning?: string): RecoveryPlan =>
     newLineagePlan(input, { origin, liveFrom: origin, journal: new DecisionJournal(origin), warning });
-  if (!input.hasState || (stored.length === 0 && input.local !== "corrupt")) return fresh(input.startOffset);
+  if (!holdsState(input, stored)) return fresh(input.startOffset);
   const { logStart, logEnd } = input.log;
   // The newest owner's lineage is the current one.
   const newest = stored.reduce<Stored | undefined>(
@@ -229,7 +228,9 @@ function planWithoutOffset(input: RecoveryInput, stored: readonly Stored[]): Rec
   if (input.guarantee === "at-least-once" && stored.length > 0) throw outOfRange(input, "every position of its state");
   throw new RecoveryImpossibleError(
     `Cannot recover ${input.task} as it has state (local store ${localText(input)}, ${input.checkpoints.length} ` +
-      `checkpoints) but the group has no committed offset, so that what was already published is not known: set the ` +
+      `checkpoints, ${
+        damagedCount(input)
+      } damaged) but the group has no committed offset, so that what was already published is not known: set the ` +
       `group's offset, or set 'onCrashRecovery' to "rebuild-from-earliest" or "resume-empty": current value is "fail"`,
     context(input),
   );
@@ -268,6 +269,15 @@ function commonPlan(input: RecoveryInput) {
     isCommitNeeded: false,
     warnings,
   } as const satisfies Partial<RecoveryPlan>;
+}
+
+/** Whether there is, or was, state: what is damaged cannot be used, but tells that the task is no new one. */
+function holdsState(input: RecoveryInput, stored: readonly Stored[]): boolean {
+  return input.hasState && (stored.length > 0 || input.local === "corrupt" || damagedCount(input) > 0);
+}
+
+function damagedCount({ damagedCheckpoints = 0 }: RecoveryInput): number {
+  return damagedCheckpoints;
 }
 
 /** Local store and checkpoints as candidates, with their offset in the input. */

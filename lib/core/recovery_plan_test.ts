@@ -317,6 +317,18 @@ Deno.test("recoveryPlan(), exactly-once: without a committed offset, state stops
   }
 });
 
+for (const guarantee of GUARANTEES) {
+  Deno.test(`recoveryPlan(), ${guarantee}: damaged checkpoints alone are a sign of state, too`, () => {
+    const lost = { guarantee, damagedCheckpoints: 2 } as const;
+    assertThrows(() => plan({ ...lost, committed: undefined }), RecoveryImpossibleError, "0 checkpoints, 2 damaged");
+    assertThrows(() => plan({ ...lost, committed: { offset: 100n, metadata: "" } }), RecoveryImpossibleError);
+    assertEquals(plan({ ...lost, committed: undefined, hasState: false }).liveFrom, 150n);
+    const rebuilt = plan({ ...lost, committed: undefined, onCrashRecovery: "rebuild-from-earliest" });
+    assertEquals([rebuilt.candidate.kind, rebuilt.liveFrom, rebuilt.lineage], ["empty", 0n, "N"]);
+    assertEquals(plan({ guarantee, committed: undefined, damagedCheckpoints: 0 }).liveFrom, 150n);
+  });
+}
+
 Deno.test("recoveryPlan(), at-least-once: without a committed offset and with its states outside of the log, it stops", () => {
   const more = { guarantee: "at-least-once", committed: undefined, local: at(40n), log: log(50n) } as const;
   assertThrows(() => plan(more), OffsetOutOfRangeError, "every position of its state");

@@ -84,7 +84,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
       (metadata.kind !== "ours" && await holdsState(local, checkpoints));
     if (hasState) await ownership.claim();
     const [log] = await parts.admin.offsets([source]);
-    const input: Omit<RecoveryInput, "local" | "checkpoints"> = {
+    const input: Omit<RecoveryInput, "local" | "checkpoints" | "damagedCheckpoints"> = {
       task: `${spec.name}/${source.partition}`,
       guarantee: spec.settings.processingGuarantee,
       committed,
@@ -112,7 +112,7 @@ export async function recoverTask(spec: SubscriptionSpec, options: TaskOptions):
  * when its offset has expired or was set by somebody else.
  */
 async function holdsState(local: LocalStore, checkpoints: TaskCheckpoints): Promise<boolean> {
-  return local.position !== "absent" || (await checkpoints.candidates()).length > 0;
+  return local.position !== "absent" || (await checkpoints.candidates()).length > 0 || checkpoints.damaged > 0;
 }
 
 /** The local store and what is known of it; replaced when it has to be deleted. */
@@ -153,7 +153,7 @@ async function empty(local: LocalStore, options: TaskOptions): Promise<void> {
 
 /** Plans and loads, until a candidate has been loaded without damage. */
 async function restore(
-  input: Omit<RecoveryInput, "local" | "checkpoints">,
+  input: Omit<RecoveryInput, "local" | "checkpoints" | "damagedCheckpoints">,
   more: {
     local: LocalStore;
     candidates: readonly RestorableCheckpoint[];
@@ -165,8 +165,9 @@ async function restore(
   const { observer } = options.parts.environment;
   const { subscription } = local.key;
   let { candidates } = more;
+  let damagedCheckpoints = checkpoints.damaged;
   for (;;) {
-    const plan = recoveryPlan({ ...input, local: local.position, checkpoints: candidates });
+    const plan = recoveryPlan({ ...input, local: local.position, checkpoints: candidates, damagedCheckpoints });
     const { candidate } = plan;
     observer.step("restore:candidate-chosen", {
       subscription,
@@ -190,6 +191,7 @@ async function restore(
       observer.log("error", `Checkpoint ${chosen.id} is passed over: ${error.message}`, {
         partition: options.source.partition,
       });
+      damagedCheckpoints++;
       candidates = candidates.filter((each) => each !== chosen);
       await empty(local, options);
     }

@@ -83,6 +83,11 @@ export class TaskCheckpoints implements CheckpointSink {
     return claimOwnerToken(blobs, this.#task, { environment, instance: options.transactionInstance, above });
   }
 
+  /** How many damaged checkpoints {@linkcode TaskCheckpoints.candidates} has passed over. */
+  get damaged(): number {
+    return this.#restorer.damaged;
+  }
+
   /** Intact checkpoints that fit the task, newest first. */
   async candidates(): Promise<readonly RestorableCheckpoint[]> {
     const found: RestorableCheckpoint[] = [];

@@ -70,6 +70,7 @@ export class Restorer {
   readonly #options: RestorerOptions;
   readonly #blobs: BlobStore;
   readonly #bufferBytesMax: number;
+  #damaged = 0;
 
   /**
    * @param options Where, whose, and what they must fit.
@@ -86,6 +87,11 @@ export class Restorer {
     this.#bufferBytesMax = bufferBytesMax;
     this.#names = new CheckpointNames(options.task);
     this.#blobs = new RetryingBlobStore(blobs, environment, { ...retry, ...(signal && { signal }) });
+  }
+
+  /** How many damaged checkpoints the last listing has passed over. */
+  get damaged(): number {
+    return this.#damaged;
   }
 
   /**
@@ -111,6 +117,7 @@ export class Restorer {
   async listCandidates(): Promise<readonly CheckpointCandidate[]> {
     const survey = await this.survey();
     const { observer } = this.#options.environment;
+    this.#damaged = survey.damaged.length;
     for (const { error } of survey.damaged) observer.log("error", error.message, { ...error.context });
     const stopping = stoppingCheckpoint(survey);
     if (stopping !== undefined) throw stopping.error;
