@@ -86,3 +86,19 @@ export function replayVerdict(exposure: ReplayExposure, bounds: ReplayBounds): R
     isCommitHeld: exposure.forcedFailures > 0 && Math.max(rows, time, retention) >= 2,
   };
 }
+
+/**
+ * How long until something is due by time alone.
+ *
+ * @param exposure Where the task stands.
+ * @param bounds The options.
+ * @returns Milliseconds, 0 when something is due now; infinite when time alone makes nothing due.
+ */
+export function replayDueInMs(exposure: ReplayExposure, bounds: ReplayBounds): number {
+  const { isFlushDue, checkpoint } = replayVerdict(exposure, bounds);
+  if (isFlushDue || checkpoint !== "none") return 0;
+  const flushInMs = exposure.dirtyBytes > 0 ? bounds.stateFlushIntervalMs - exposure.sinceFlushMs : Infinity;
+  if (!exposure.hasNewCommits) return flushInMs;
+  const checkpointInMs = bounds.checkpointIntervalMs - exposure.sinceCheckpointMs;
+  return Math.min(flushInMs, checkpointInMs, bounds.replayMsMax - exposure.processingMsSinceCheckpoint);
+}

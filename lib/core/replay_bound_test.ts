@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import fc from "fast-check";
-import { type ReplayBounds, type ReplayExposure, replayVerdict } from "./replay_bound.ts";
+import { type ReplayBounds, replayDueInMs, type ReplayExposure, replayVerdict } from "./replay_bound.ts";
 
 const BOUNDS: ReplayBounds = {
   stateFlushIntervalMs: 1_000,
@@ -104,5 +104,37 @@ Deno.test("replayVerdict() never holds commits without forcing a checkpoint", ()
       forcedFailures: 1,
     });
     assert(!isCommitHeld || checkpoint === "forced");
+  }));
+});
+
+Deno.test("replayDueInMs() is the moment from which something is due by time alone, and not before", () => {
+  const ms = fc.integer({ min: 0, max: 40_000 });
+  const exposures = fc.record<ReplayExposure>({
+    sinceFlushMs: ms,
+    dirtyBytes: fc.integer({ min: 0, max: 6_000 }),
+    sinceCheckpointMs: ms,
+    rowsSinceCheckpoint: fc.integer({ min: 0, max: 1_100 }),
+    processingMsSinceCheckpoint: ms,
+    hasNewCommits: fc.boolean(),
+    committed: fc.constant(100n),
+    checkpointed: fc.constant(99n),
+    logStart: fc.constantFrom(0n, 10n, 98n),
+    isJournalFull: fc.boolean(),
+    forcedFailures: fc.constant(0),
+  });
+  const isDueAfter = (exposure: ReplayExposure, passedMs: number): boolean => {
+    const { isFlushDue, checkpoint } = replayVerdict({
+      ...exposure,
+      sinceFlushMs: exposure.sinceFlushMs + passedMs,
+      sinceCheckpointMs: exposure.sinceCheckpointMs + passedMs,
+      processingMsSinceCheckpoint: exposure.processingMsSinceCheckpoint + passedMs,
+    }, BOUNDS);
+    return isFlushDue || checkpoint !== "none";
+  };
+  fc.assert(fc.property(exposures, (exposure) => {
+    const dueInMs = replayDueInMs(exposure, BOUNDS);
+    if (dueInMs === Infinity) return assertFalse(isDueAfter(exposure, 1e9));
+    assert(isDueAfter(exposure, dueInMs));
+    if (dueInMs > 0) assertFalse(isDueAfter(exposure, dueInMs - 1));
   }));
 });

@@ -66,6 +66,12 @@ export class AssignedTasks implements Iterable<Task> {
     return false;
   }
 
+  /** Whether nothing is to be opened (again): each of these partitions, if there are any, runs or is left alone. */
+  isComplete(assignment: readonly TopicPartition[]): boolean {
+    return assignment.length > 0 &&
+      assignment.every(({ partition }) => this.#tasks.has(partition) || this.#failed.has(partition));
+  }
+
   /** The running tasks; the list does not change while it is gone through. */
   [Symbol.iterator](): Iterator<Task> {
     return [...this.#tasks.values()][Symbol.iterator]();

@@ -19,8 +19,10 @@ import type { Task } from "./task.ts";
 const IN_FLIGHT_BATCHES = 16;
 /** Batches of fetched rows that wait in a task before its partition is paused. */
 const WAITING_BATCHES = 4;
-/** Longest wait of one poll, in milliseconds: bounds how late time-outs are seen. */
-const POLL_MS_MAX = 100;
+/** Longest wait of one poll, in milliseconds. What has a deadline ends it, and so does what ends by itself. */
+const POLL_MS_MAX = 1_000;
+/** Longest wait while something is amiss that is looked at from time to time, in milliseconds. */
+const LOOK_MS = 100;
 /** Commits that a clean close starts at most: what is open, and what an abort brought back. */
 const DRAIN_ROUNDS = 3;
 
@@ -163,8 +165,17 @@ export class MemberWork {
     let wait = this.#commitDueInMs;
     // Past the bound nothing is processed before the commit ends, which wakes the poll.
     const isFull = this.#isPastBounds;
-    for (const task of this.#tasks) if (!isFull && !task.isAnchoring) wait = Math.min(wait, task.readyInMs(nowMs));
-    return Math.max(0, Math.min(wait, POLL_MS_MAX));
+    for (const task of this.#tasks) {
+      if (!isFull && !task.isAnchoring) wait = Math.min(wait, task.readyInMs(nowMs));
+      wait = Math.min(wait, task.keepInMs());
+    }
+    return Math.max(0, Math.min(wait, this.#isSettled ? POLL_MS_MAX : LOOK_MS));
+  }
+
+  /** Whether the member has its partitions, and a task for each of them that can be committed. */
+  get #isSettled(): boolean {
+    const { failure, isFenceRefused } = this.#commits;
+    return failure === undefined && !isFenceRefused && this.#tasks.isComplete(this.#consumer.assignment());
   }
 
   /** A failing task is closed and left out, or opened again; the others go on; with none left the subscription stops. */

@@ -35,6 +35,12 @@ export class OffsetWatch {
     this.#sinceMs = parts.environment.clock.monotonicMs();
   }
 
+  /** Milliseconds until {@linkcode OffsetWatch.look} may ask; infinite when it never does. */
+  dueInMs(): number {
+    const { commits, environment: { clock }, intervalMs } = this.#parts;
+    return commits.transactionalId === null ? this.#sinceMs + intervalMs - clock.monotonicMs() : Infinity;
+  }
+
   /** Asks the group when it is time, and lets tasks whose offset is older than theirs commit again. */
   async look(): Promise<void> {
     const { consumer, commits, tasks, environment: { clock }, intervalMs } = this.#parts;

@@ -208,7 +208,7 @@ export class SubscriptionRunner {
     const slabs = await this.#member.poll({
       maxRecords: batchRows * 2,
       maxBytes: batchBytes * 2,
-      timeoutMs: this.#work.waitMs(),
+      timeoutMs: Math.max(0, Math.min(this.#work.waitMs(), this.#watch.dueInMs())),
     });
     this.#pollTrouble.clear();
     this.#work.offer(slabs);
@@ -239,6 +239,8 @@ export class SubscriptionRunner {
     this.#tasks.forget(partitions);
     // They are fetched when their tasks are open and say from where.
     this.#member.pause(partitions);
+    // What poll waits for has changed, here as below.
+    this.#member.wake();
     return Promise.resolve();
   }
 
@@ -257,6 +259,7 @@ export class SubscriptionRunner {
   }
 
   async #giveUp(partitions: readonly TopicPartition[], isClean: boolean): Promise<void> {
+    this.#member.wake();
     this.#tasks.forget(partitions);
     for (const { partition } of partitions) {
       const task = this.#tasks.take(partition);

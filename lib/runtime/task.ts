@@ -157,11 +157,7 @@ export class Task {
     return !this.#isClosed && oldest !== undefined && oldest.state === "open" && !this.#keeper.isCommitHeld;
   }
 
-  /**
-   * Takes in fetched records.
-   *
-   * @returns Where to fetch from instead, when they do not follow what came before.
-   */
+  /** Takes in fetched records. @returns Where to fetch from instead, when they do not follow what came before. */
   offer(slab: RecordSlab, nowMs: number): bigint | undefined {
     this.#highWatermark = slab.highWatermark;
     this.#keeper.sawLogStart(slab.logStart);
@@ -293,6 +289,11 @@ export class Task {
     if (this.#isReplaying || this.#isClosed) return;
     const trimTo = this.#keeper.keep();
     if (trimTo !== undefined) this.#commits.trimJournal(trimTo);
+  }
+
+  /** Milliseconds until {@linkcode Task.keepState} may have something to do; infinite when it waits for more than time. */
+  keepInMs(): number {
+    return this.#isReplaying || this.#isClosed ? Infinity : this.#keeper.dueInMs();
   }
 
   /** Closes with nothing open: flushes, checkpoints, closes the store. */

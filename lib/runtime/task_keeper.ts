@@ -10,7 +10,13 @@ import { BlobError, CheckpointConflictError, StateError } from "../base/errors.t
 import { errorAction } from "../core/error_policy.ts";
 import type { CommitPoint } from "../core/open_commits.ts";
 import { decodePosition, encodePosition, type TaskPosition } from "../core/position.ts";
-import { type ReplayExposure, type ReplayVerdict, replayVerdict } from "../core/replay_bound.ts";
+import {
+  type ReplayBounds,
+  replayDueInMs,
+  type ReplayExposure,
+  type ReplayVerdict,
+  replayVerdict,
+} from "../core/replay_bound.ts";
 import type { TopicPartition } from "../seams/broker.ts";
 import type { Environment } from "../seams/adapter.ts";
 import type { StateSnapshot } from "../seams/state_store.ts";
@@ -67,6 +73,9 @@ export interface TaskKeeperParts {
   /** First offset that the log held when the task was opened. */
   readonly logStart: bigint;
 }
+
+/** How often to look at what ends by itself, or failed and is tried again, in milliseconds. */
+const LOOK_MS = 100;
 
 /** Flushes and checkpoints of one task. */
 export class TaskKeeper {
@@ -171,6 +180,15 @@ export class TaskKeeper {
     return trimTo;
   }
 
+  /** Milliseconds until {@linkcode TaskKeeper.keep}, which has just been called, may have something to do; or infinite. */
+  dueInMs(): number {
+    if (this.#fatal !== undefined || this.#trimTo !== undefined) return 0;
+    if (this.#running !== undefined) return LOOK_MS;
+    if (!this.#hasCommits) return Infinity;
+    // What is due and was not started has failed a moment ago.
+    return replayDueInMs(this.#exposure(), this.#bounds()) || LOOK_MS;
+  }
+
   /** Resolves when nothing is under way. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -197,12 +215,14 @@ export class TaskKeeper {
   }
 
   #verdict(): ReplayVerdict {
-    const { clock } = this.#parts.environment;
-    const { options, origin } = this.#parts;
-    const nowMs = clock.monotonicMs();
-    const { settings } = this.#spec;
+    return replayVerdict(this.#exposure(), this.#bounds());
+  }
+
+  #exposure(): ReplayExposure {
+    const { environment, origin } = this.#parts;
+    const nowMs = environment.clock.monotonicMs();
     const committed = this.#point?.offset ?? origin;
-    const exposure: ReplayExposure = {
+    return {
       sinceFlushMs: nowMs - this.#flushedAtMs,
       dirtyBytes: this.#dirtyBytes(),
       sinceCheckpointMs: nowMs - this.#checkpointedAtMs,
@@ -215,13 +235,18 @@ export class TaskKeeper {
       isJournalFull: this.#forcedReason !== undefined,
       forcedFailures: this.#forcedFailures,
     };
-    return replayVerdict(exposure, {
+  }
+
+  #bounds(): ReplayBounds {
+    const { options } = this.#parts;
+    const { settings } = this.#spec;
+    return {
       stateFlushIntervalMs: options.stateFlushIntervalMs,
       stateFlushBytes: settings.stateFlushBytes,
       checkpointIntervalMs: options.checkpointIntervalMs,
       replayRowsMax: settings.replayRowsMax,
       replayMsMax: settings.replayMsMax,
-    });
+    };
   }
 
   /** A store that does not outlive the process is only worth a flush when the overlay grows, or for a checkpoint. */
