@@ -6,7 +6,7 @@ import { operatorOnCall } from "./faults/on_call.ts";
 import type { FaultKind, PlannedFault } from "./fault_kinds.ts";
 import type { FaultWorld } from "./fault_world.ts";
 import { installGuard } from "./guard.ts";
-import { settleMicrotasks } from "./scheduler.ts";
+import { settleTurn } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
 import { SimWorld, type Violation } from "./world.ts";
 
@@ -89,6 +89,8 @@ export async function runSimulation(setup: RunSetup): Promise<RunResult> {
   try {
     await new Run(setup, world).play();
   } finally {
+    // Rejections of the last events are told at a turn, be the run cut short or not.
+    await settleTurn();
     removeGuard();
     globalThis.removeEventListener("unhandledrejection", onRejection);
   }
@@ -214,15 +216,18 @@ class Run {
     const { untilStep = Infinity } = this.#setup;
     for (;;) {
       while (world.starting.size > 0) await Promise.all(world.starting);
-      if (scheduler.next(untilMs) === undefined) return world.violation === undefined;
-      await settleMicrotasks();
+      if (scheduler.next(untilMs) === undefined) {
+        await settleTurn();
+        return world.violation === undefined;
+      }
+      await scheduler.settle();
       world.check("afterEvent");
       if (world.violation !== undefined || scheduler.steps >= untilStep) return false;
       if (scheduler.steps > STEPS_FREE + STEPS_PER_MS * scheduler.nowMs) {
         const labels: string[] = [];
         for (let event = scheduler.next(Infinity); event !== undefined && labels.length < 12;) {
           labels.push(event.label);
-          await settleMicrotasks();
+          await scheduler.settle();
           event = scheduler.next(Infinity);
         }
         const circle = `somebody goes round in circles: ${scheduler.steps} events by ${scheduler.nowMs} ms`;

@@ -1,3 +1,4 @@
+import { nextTick } from "node:process";
 import type { SeededRandom } from "../seeded_random.ts";
 
 /** An event that has not happened yet. */
@@ -22,11 +23,21 @@ interface HeapEvent extends ScheduledEvent {
  */
 const GRAIN = 1_024;
 
+/** Events between two turns of the event loop: a rejection that nobody handles is told at a turn, so many events late. */
+const EVENTS_PER_TURN = 32;
+
 // Taken before the guard of a run replaces the globals.
 const turn = setImmediate;
 
-/** One turn of the event loop: every microtask that is queued now, and all that these queue, have run. */
-export function settleMicrotasks(): Promise<void> {
+/** Every microtask that is queued now, and all that these queue, have run. */
+export async function settleMicrotasks(): Promise<void> {
+  // A tick that is asked for within a microtask waits for all of them, one that is asked for outside for none.
+  await undefined;
+  await new Promise<void>((resolve) => nextTick(resolve));
+}
+
+/** One turn of the event loop: as {@linkcode settleMicrotasks}, and rejections that nobody handles have been told. */
+export function settleTurn(): Promise<void> {
   return new Promise((resolve) => void turn(resolve));
 }
 
@@ -54,6 +65,11 @@ export class Scheduler {
   /** Events that have happened. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** Lets everything happen that the last event causes at once; now and then, by count, in a turn of the event loop. */
+  settle(): Promise<void> {
+    return this.#steps % EVENTS_PER_TURN === 0 ? settleTurn() : settleMicrotasks();
   }
 
   /** Events that are still to happen, those called off included. */
@@ -95,7 +111,7 @@ export class Scheduler {
   }
 
   /**
-   * Lets the next event happen, without the microtasks that it causes: await {@linkcode settleMicrotasks} after it.
+   * Lets the next event happen, without the microtasks that it causes: await {@linkcode Scheduler.settle} after it.
    *
    * @param endMs Only an event up to this time.
    * @returns The event, or `undefined` when there is none up to `endMs`; time then stands at `endMs` if that is finite.
