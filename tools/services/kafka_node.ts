@@ -203,6 +203,7 @@ export async function startNode(node: number, layout: KafkaLayout): Promise<void
       ...layout.isSecure ? scramUsers() : [],
     ]);
   }
+  await Deno.rename(`${home}/kafka.log`, `${home}/kafka.log.before`).catch(ignoreMissing);
   await launch([...java, "kafka.Kafka", `${home}/server.properties`], { log: `${home}/kafka.log`, pid: `${home}/pid` });
 }
 
@@ -222,4 +223,8 @@ export async function awaitNode(node: number, layout: KafkaLayout): Promise<void
 export async function stopNode(node: number, layout: KafkaLayout, graceMs: number = 10_000): Promise<void> {
   const pid = await nodePid(node, layout);
   if (pid !== undefined) await stop(pid, graceMs);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

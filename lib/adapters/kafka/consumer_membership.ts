@@ -55,6 +55,7 @@ export class ConsumerMembership implements Membership {
   #aliveMs = 0;
   #groupIntervalMs = Infinity;
   #isBeating = false;
+  #isAsking = false;
   #round: Promise<void> = Promise.resolve();
 
   /**
@@ -99,7 +100,7 @@ export class ConsumerMembership implements Membership {
   async subscribe(topics: readonly string[], listener: RebalanceListener): Promise<void> {
     const ids = await topicIds(this.#client, topics);
     for (const topic of topics) {
-      if (!ids.has(topic)) throw this.#client.topicError(topic, CODE.unknownTopic);
+      if (!ids.has(topic)) throw this.#client.topicError(topic);
     }
     if (this.#sessionMs === 0) {
       const { groupId, sessionTimeoutMs } = this.#options;
@@ -218,7 +219,12 @@ export class ConsumerMembership implements Membership {
     }
     if (this.#phase !== "member") return true;
     if (leaving.length > 0) void this.#beat();
-    if (this.#omen !== "none" || coming.length === 0) return true;
+    if (this.#omen !== "none" || this.#target !== null || coming.length === 0) return true;
+    // A heartbeat that is under way does not name them: the group, if it has changed its mind, takes that for a release.
+    if (this.#isAsking) {
+      this.#target = target;
+      return false;
+    }
     this.#held.add(coming, this.#epoch);
     await this.#listener!.assigned(coming.map(placeOf));
     return true;
@@ -263,8 +269,14 @@ export class ConsumerMembership implements Membership {
 
   /** One sign of life after the other: an answer is always about what was told last. Never rejects. */
   #beat(): Promise<void> {
-    this.#round = this.#round.then(() => this.#exchange());
-    return this.#round;
+    this.#isAsking = true;
+    const round = this.#round.then(() => this.#exchange()).finally(() => {
+      if (this.#round !== round) return;
+      this.#isAsking = false;
+      if (this.#target !== null) this.#notice.give();
+    });
+    this.#round = round;
+    return round;
   }
 
   async #exchange(): Promise<void> {

@@ -212,6 +212,29 @@ memberTest("has lost what it held of a topic that was created again, and is give
   assertEquals(witness.events, ["assigned 0,1", "lost 0,1", "assigned 0"]);
 });
 
+memberTest("takes nothing that the group may take back before it hears of it", async (scene) => {
+  const { group, member, witness } = scene;
+  group.onHeartbeat = () => ({ epoch: 1, partitions: [0] });
+  await member.subscribe(["t"], witness);
+  await scene.until(() => scene.held.length === 1);
+  // One heartbeat is told of partition 1; the next, which cannot name it yet, is under way when that is to be taken.
+  const held = Promise.withResolvers<void>();
+  let count = 0;
+  group.onHeartbeat = async ({ owned }) => {
+    if (++count === 1) return { epoch: 2, partitions: [0, 1] };
+    assertEquals(owned, [0]);
+    await held.promise;
+    return { epoch: 3, partitions: [0] };
+  };
+  while (count < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let turn = 0; turn < 5; turn++) await member.settle();
+  assertEquals(scene.held, [0]);
+  held.resolve();
+  await scene.until(() => member.metadata().generation === 3);
+  await member.settle();
+  assertEquals(witness.events, ["assigned 0"]);
+});
+
 memberTest("asks again for partitions of a topic that the metadata do not have yet", async (scene) => {
   const { group, member, witness } = scene;
   group.onHeartbeat = () => ({ epoch: 1, partitions: [0], topicId: topicIdOf(2) });

@@ -75,7 +75,7 @@ export class KafkaProducer implements Producer {
     } catch (error) {
       return outcomeOfError(error);
     }
-    const outcome = await sendParts(this.#client, request.topic, { parts, channel: this.#channel });
+    const outcome = await sendParts(this.#client, parts, { channel: this.#channel });
     if (outcome.kind !== "applied") this.#sender = null;
     return outcome;
   }

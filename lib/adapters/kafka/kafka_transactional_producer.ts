@@ -5,6 +5,7 @@ import type {
   GroupMetadata,
   ProducedRange,
   ProduceRequest,
+  TopicPartition,
   TransactionalProducer,
   TransactionalProducerOptions,
 } from "../../seams/broker.ts";
@@ -14,6 +15,13 @@ import type { ProducerSession } from "./protocol/transaction_calls.ts";
 import { encodeParts, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
 import { CALL_VERSIONS } from "./transaction_generation.ts";
 import { closedError, TransactionSession } from "./transaction_session.ts";
+
+/** A call of `produce`, and what became of it. */
+interface WaitingProduce {
+  readonly request: ProduceRequest;
+  readonly turn: number;
+  outcome: Outcome<readonly ProducedRange[]> | null;
+}
 
 /** Transactions that are open for longer are aborted, if the caller does not say otherwise, in milliseconds. */
 const TIMEOUT_MS = 60_000;
@@ -34,6 +42,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #transactionalId: string;
   readonly #session: TransactionSession;
   readonly #added = new Set<string>();
+  readonly #waiting: WaitingProduce[] = [];
   #sender: Sender | null = null;
   #needsEpoch = false;
   #fence: FencedError | null = null;
@@ -89,13 +98,14 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#added.clear();
   }
 
-  /** Appends records inside the transaction. */
+  /** Appends records inside the transaction. Calls that do not wait for each other share requests. */
   produce(request: ProduceRequest): Promise<Outcome<readonly ProducedRange[]>> {
-    const turn = this.#turn++;
+    const waiting: WaitingProduce = { request, turn: this.#turn++, outcome: null };
+    this.#waiting.push(waiting);
     return this.#inTurn(async () => {
       this.#checkOpen("produce");
-      if (request.records.count === 0) return applied([]);
-      return this.#noting(await this.#produce(request, turn));
+      if (waiting.outcome === null) await this.#produceAll(this.#waiting.splice(0));
+      return this.#noting(waiting.outcome!);
     });
   }
 
@@ -135,23 +145,34 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await this.#last;
   }
 
-  async #produce(request: ProduceRequest, turn: number): Promise<Outcome<readonly ProducedRange[]>> {
-    const { topic } = request;
+  /** Records of all calls that wait; what becomes of one of them becomes of all that can be sent. */
+  async #produceAll(calls: readonly WaitingProduce[]): Promise<void> {
     const current = await this.#current();
-    if (current.kind !== "applied") return current;
+    if (current.kind !== "applied") return calls.forEach((call) => call.outcome = current);
     const sender = current.value;
-    let parts: RecordsPart[];
-    try {
-      parts = await encodeParts(this.#client, request, { sender, turn, isTransactional: true });
-    } catch (error) {
-      return outcomeOfError(error);
+    const parts: RecordsPart[] = [];
+    const ends: number[] = [];
+    for (const call of calls) {
+      try {
+        const { request, turn } = call;
+        parts.push(...await encodeParts(this.#client, request, { sender, turn, isTransactional: true }));
+      } catch (error) {
+        call.outcome = outcomeOfError(error);
+      }
+      ends.push(parts.length);
     }
-    const joined = await this.#join(sender, parts.map(({ partition }) => ({ topic, partition })));
+    const outcome = parts.length === 0 ? applied([]) : await this.#sendParts(sender, parts);
+    for (const [at, call] of calls.entries()) {
+      call.outcome ??= outcome.kind === "applied" ? applied(outcome.value.slice(ends[at - 1] ?? 0, ends[at])) : outcome;
+    }
+  }
+
+  async #sendParts(sender: Sender, parts: readonly RecordsPart[]): Promise<Outcome<readonly ProducedRange[]>> {
+    const joined = await this.#join(sender, parts);
     if (joined.kind !== "applied") return joined;
     this.#hasSent = true;
     const version = CALL_VERSIONS[this.#session.generation].produce;
-    return await sendParts(this.#client, topic, {
-      parts,
+    return await sendParts(this.#client, parts, {
       channel: this.#channel,
       transaction: { transactionalId: this.#transactionalId, version },
       isClosed: () => this.isClosed,
@@ -178,15 +199,19 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** Generation 1: partitions join the transaction before their first record. */
   async #join(
     sender: Sender,
-    places: readonly { readonly topic: string; readonly partition: number }[],
+    places: readonly TopicPartition[],
   ): Promise<Outcome<void>> {
     if (this.#session.generation === 2) return applied();
-    const missing = places.filter(({ topic, partition }) => !this.#added.has(`${topic}/${partition}`));
-    if (missing.length === 0) return applied();
+    const missing = new Map<string, TopicPartition>();
+    for (const { topic, partition } of places) {
+      const key = `${topic}/${partition}`;
+      if (!this.#added.has(key)) missing.set(key, { topic, partition });
+    }
+    if (missing.size === 0) return applied();
     this.#hasSent = true;
-    const outcome = await this.#session.addPartitions(sender, missing);
+    const outcome = await this.#session.addPartitions(sender, [...missing.values()]);
     if (outcome.kind === "applied") {
-      for (const { topic, partition } of missing) this.#added.add(`${topic}/${partition}`);
+      for (const { topic, partition } of missing.values()) this.#added.add(`${topic}/${partition}`);
     }
     return outcome;
   }

@@ -8,6 +8,9 @@ import { encodeBatches, type EncodedBatch, nextSequence } from "./encode_batches
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { type PartitionBatch, produceCall, type ProducedPartition } from "./protocol/produce_calls.ts";
 
+/** Bound of the records in one request, in bytes; a single batch may be larger. Brokers take 100 MiB. */
+const REQUEST_BYTES_MAX = 8 * 2 ** 20;
+
 /** Who sends, and the next sequence number of each partition. */
 export interface Sender {
   /** Producer id. */
@@ -20,6 +23,8 @@ export interface Sender {
 
 /** What one partition gets of one request. */
 export interface RecordsPart {
+  /** Topic name. */
+  readonly topic: string;
   /** Partition number. */
   readonly partition: number;
   /** Its batches, in order. */
@@ -61,7 +66,7 @@ export async function encodeParts(
     const count = rows?.length ?? records.count;
     const producer = { producerId, producerEpoch, sequence, isTransactional };
     const batches = encodeBatches(records, rows, { producer, wallMs, bytesMax, compression, topic });
-    return { partition, batches, count, sequence };
+    return { topic, partition, batches, count, sequence };
   });
   // Only when all parts can be written: the numbers of parts that are never sent would leave a gap.
   for (const { partition, count, sequence } of parts) {
@@ -70,57 +75,81 @@ export async function encodeParts(
   return parts;
 }
 
+/** A batch, and the part that it belongs to. */
+interface QueuedBatch extends PartitionBatch {
+  readonly part: number;
+}
+
+interface RecordSending extends SendOptions {
+  readonly client: KafkaClient;
+}
+
 /**
- * Sends encoded parts, round by round one batch to each partition: a request takes no more. Brokers that are not ready are
- * asked again for as long as the client waits for replies.
+ * Sends encoded parts, in their order where they are of the same partition: one batch to each partition at a time, as a
+ * request takes no more, and the next one when it is answered. Brokers that are not ready are asked again for as long as
+ * the client waits for replies.
  *
  * @param client Connections.
- * @param topic Topic name.
- * @param options The parts; channel and transaction.
- * @returns `unknown` also when only some batches were taken.
+ * @param parts What to send, of one request or of several ones.
+ * @param options Channel and transaction.
+ * @returns A range for each part; `unknown` also when only some batches were taken.
  */
 export async function sendParts(
   client: KafkaClient,
-  topic: string,
-  options: SendOptions & { readonly parts: readonly RecordsPart[] },
+  parts: readonly RecordsPart[],
+  options: SendOptions,
 ): Promise<Outcome<readonly ProducedRange[]>> {
-  const { parts } = options;
-  const firstOffsets = new Map<number, bigint>();
+  const queues = queuesOf(parts);
+  const firstOffsets: (bigint | undefined)[] = parts.map(() => undefined);
   let sentAny = false;
-  const rounds = Math.max(0, ...parts.map(({ batches }) => batches.length));
-  for (let round = 0; round < rounds; round++) {
-    const batches = parts.flatMap(({ partition, batches }) => {
-      const batch = batches[round];
-      return batch === undefined ? [] : [{ topic, partition, bytes: batch.bytes }];
-    });
-    const outcome = await sendRound({ client, topic, options }, batches);
+  for (let batches = nextBatches(queues); batches.length > 0; batches = nextBatches(queues)) {
+    const outcome = await sendBatches({ client, ...options }, batches);
     if (outcome.kind === "unknown") return outcome;
     if (outcome.kind === "not-applied") return sentAny ? unknown(outcome.error) : outcome;
     sentAny = true;
-    for (const { partition, firstOffset } of outcome.value) {
-      if (!firstOffsets.has(partition)) firstOffsets.set(partition, firstOffset);
+    for (const { topic, partition, firstOffset } of outcome.value) {
+      const { part } = batches.find((batch) => batch.partition === partition && batch.topic === topic)!;
+      firstOffsets[part] ??= firstOffset;
     }
   }
-  return applied(parts.map(({ partition, count }) => ({
-    topic,
-    partition,
-    firstOffset: firstOffsets.get(partition)!,
-    count,
-  })));
+  return applied(
+    parts.map(({ topic, partition, count }, at) => ({ topic, partition, firstOffset: firstOffsets[at]!, count })),
+  );
 }
 
-interface RecordSending {
-  readonly client: KafkaClient;
-  readonly topic: string;
-  readonly options: SendOptions;
+/** Batches of each partition, in their order. */
+function queuesOf(parts: readonly RecordsPart[]): QueuedBatch[][] {
+  const queues = new Map<string, QueuedBatch[]>();
+  for (const [part, { topic, partition, batches }] of parts.entries()) {
+    const key = `${topic}/${partition}`;
+    const queue = queues.get(key) ?? [];
+    queues.set(key, queue);
+    for (const { bytes } of batches) queue.push({ topic, partition, bytes, part });
+  }
+  return [...queues.values()];
+}
+
+/** Takes the first batch of each partition, as many as a request may hold. */
+function nextBatches(queues: readonly QueuedBatch[][]): QueuedBatch[] {
+  const batches: QueuedBatch[] = [];
+  let size = 0;
+  for (const queue of queues) {
+    const [batch] = queue;
+    if (batch === undefined) continue;
+    if (batches.length > 0 && size + batch.bytes.length > REQUEST_BYTES_MAX) continue;
+    size += batch.bytes.length;
+    batches.push(batch);
+    queue.shift();
+  }
+  return batches;
 }
 
 /** Sends to all leaders at once; batches that were refused for now are sent again, to a new leader if there is one. */
-async function sendRound(
+async function sendBatches(
   sending: RecordSending,
   batches: readonly PartitionBatch[],
 ): Promise<Outcome<readonly ProducedPartition[]>> {
-  const { client, topic } = sending;
+  const { client } = sending;
   const { clock } = client.environment;
   const endMs = clock.monotonicMs() + client.options.requestTimeoutMs;
   const taken: ProducedPartition[] = [];
@@ -134,26 +163,26 @@ async function sendRound(
     const isOver = clock.monotonicMs() >= endMs;
     const final = failed.find(({ errorCode }) => !isRefusedForNow(errorCode)) ?? (isOver ? failed[0] : undefined);
     if (final !== undefined) {
-      const { partition, errorCode, message } = final;
+      const { topic, partition, errorCode, message } = final;
       const error = codeError(`produce to '${topic}'`, errorCode, { message, context: { topic, partition } });
       return taken.length > 0 ? unknown(error) : outcomeOfError(error);
     }
-    if (failed.some(({ errorCode }) => isMoved(errorCode))) client.forgetTopic(topic);
+    for (const { topic, errorCode } of failed) if (isMoved(errorCode)) client.forgetTopic(topic);
     await client.sleep(waitMs(client, attempt));
-    left = left.filter(({ partition }) => failed.some((reply) => reply.partition === partition));
+    left = left.filter(({ topic, partition }) =>
+      failed.some((reply) => reply.partition === partition && reply.topic === topic)
+    );
   }
 }
 
 async function sendOnce(
-  { client, topic, options: { channel, transaction, isClosed } }: RecordSending,
+  { client, channel, transaction, isClosed }: RecordSending,
   batches: readonly PartitionBatch[],
 ): Promise<Outcome<ProducedPartition[]>> {
+  const topics = new Set(batches.map(({ topic }) => topic));
+  const tried = `produce to '${[...topics].join("', '")}'`;
   if (isClosed?.() === true) {
-    return notApplied(
-      new BrokerUnavailableError(`Cannot produce to '${topic}' as the producer is closed, open a new one`, {
-        context: { topic },
-      }),
-    );
+    return notApplied(new BrokerUnavailableError(`Cannot ${tried} as the producer is closed, open a new one`));
   }
   const how = { timeoutMs: client.options.requestTimeoutMs, ...transaction };
   try {
@@ -165,12 +194,12 @@ async function sendOnce(
     if (lost.length === 0) {
       return applied(replies.flatMap((reply) => reply.status === "fulfilled" ? reply.value : []));
     }
-    client.forgetTopic(topic);
+    for (const topic of topics) client.forgetTopic(topic);
     const outcomes = lost.map(outcomeOfError);
     const worst = outcomes.find(({ kind }) => kind === "unknown") ?? outcomes[0]!;
     // With one of several leaders unreached, the others may have written their part.
     if (worst.kind === "not-applied" && lost.length === replies.length) return worst;
-    return unknown(lostReply(`produce to '${topic}'`, worst.error));
+    return unknown(lostReply(tried, worst.error));
   } catch (error) {
     return outcomeOfError(error);
   }

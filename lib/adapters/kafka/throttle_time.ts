@@ -1,5 +1,3 @@
-import { ByteReader } from "./protocol/byte_reader.ts";
-
 /** Calls whose replies have a throttle time, and the version since which they do. It stands first, but for Produce. */
 const SINCE: Readonly<Record<number, number>> = {
   0: 1, // Produce
@@ -36,8 +34,6 @@ const SINCE: Readonly<Record<number, number>> = {
 };
 
 const PRODUCE = 0;
-/** Bytes of one partition in a reply to Produce, up to what is refused in it. */
-const PRODUCED_SIZE = 30;
 /** Longest throttle time that is believed, in milliseconds. */
 const MS_MAX = 60_000;
 

@@ -19,7 +19,8 @@ Deno.test("throttleMsOf() finds the time at the body's beginning, behind the hea
 
 /** The reply to a batch that another broker leads now: since version 10 it tells which one and where it is (KIP-951). */
 function movedReply(version: number, throttleMs: number): Uint8Array {
-  const writer = new ByteWriter().compactArray(["t"], (topic) => {
+  const writer = new ByteWriter();
+  writer.compactArray(["t"], (topic) => {
     writer.compactString(topic).compactArray([0], (partition) => {
       writer.int32(partition).int16(6).int64(-1n).int64(-1n).int64(-1n).compactArray([], () => {}).compactString(null);
       if (version < 10) writer.noTags();

@@ -83,16 +83,19 @@ export async function runCell(cell: Cell, run: CellSize & { readonly cluster: Te
 async function bounceOnce({ fault, target }: Cell, scene: Scene, bounce: number): Promise<void> {
   if (target === "worker") {
     const id = ["a", "b"][bounce % 2]!;
+    scene.note(`${fault} of worker ${id}`);
     if (fault === "kill -9") await scene.worker(id).kill();
     else await scene.worker(id).terminate();
     scene.start(id);
   } else {
     const { cluster } = scene;
-    const node = await cluster.nodeOf(roleOf(scene, bounce));
+    const role = roleOf(scene, bounce), node = await cluster.nodeOf(role);
+    scene.note(`${fault} of node ${node}: ${JSON.stringify(role)}`);
     if (fault === "kill -9") await cluster.kill(node);
     else await cluster.stop(node);
     await sleep(1_000);
     await cluster.restart(node);
+    scene.note(`node ${node} is back`);
     await scene.until("all replicas are in sync", () => cluster.admin.isWhole(scene.topics));
   }
   await scene.isShared();

@@ -21,17 +21,25 @@ export class Feeder {
   readonly #name: string;
   readonly #group: GroupMetadata;
   readonly #random = new SeededRandom(3);
+  readonly #note: (text: string) => void;
   #producer: TransactionalProducer | undefined;
   #fed = 0;
   #troubles = 0;
   #isClosed = false;
 
   /**
-   * @param brokers Addresses of the cluster.
    * @param name Name of the app.
-   * @param rows What to feed.
+   * @param options Addresses of the cluster, what to feed, and who is told of troubles.
    */
-  constructor(brokers: readonly string[], name: string, rows: readonly InputRow[]) {
+  constructor(
+    name: string,
+    { brokers, rows, note }: {
+      readonly brokers: readonly string[];
+      readonly rows: readonly InputRow[];
+      readonly note: (text: string) => void;
+    },
+  ) {
+    this.#note = note;
     this.#broker = kafkaBroker({ brokers, requestTimeoutMs: 10_000 });
     this.#name = name;
     this.#rows = rows;
@@ -60,10 +68,14 @@ export class Feeder {
     while (this.#fed < end && !this.#isClosed) {
       const dueMs = startMs + (this.#fed - start) / rowsPerSecond * 1_000;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
+      const beginMs = performance.now();
+      const afterMs = () => Math.round(performance.now() - beginMs);
       try {
         await this.#transaction(end);
+        if (afterMs() > 2_000) this.#note(`a transaction of the input took ${afterMs()} ms`);
       } catch (error) {
         this.#troubles += 1;
+        this.#note(`a transaction of the input failed after ${afterMs()} ms: ${(error as Error).message}`);
         await this.#producer?.close();
         this.#producer = undefined;
         if (this.#troubles > 1_000) throw error;
@@ -85,11 +97,18 @@ export class Feeder {
     const until = Math.min(end, this.#fed + TRANSACTION_ROWS);
     const rows = this.#rows.slice(this.#fed, until);
     const put = isAborted ? rows.map(({ key }) => ({ key, seq: -1, value: -1 })) : rows;
+    const t0 = performance.now();
+    const m = (w: string) => {
+      const d = Math.round(performance.now() - t0);
+      if (d > 1500) this.#note(`${w} ${d}`);
+    };
     producer.begin();
     applied(await producer.produce(encodeRows(put, { topic: input, wallMs: Date.now() })!));
+    m("produced");
     if (isAborted) return applied(await producer.abort());
     const position = { topic: input.name, partition: 0, offset: BigInt(until), leaderEpoch: -1, metadata: "" };
     applied(await producer.sendOffsets([position], this.#group));
+    m("offsets");
     applied(await producer.commit());
     this.#fed = until;
   }
@@ -97,11 +116,19 @@ export class Feeder {
   /** A new producer, and the truth about how far the one before came. */
   async #takeOver(): Promise<TransactionalProducer> {
     const producer = await this.#broker.transactionalProducer({ transactionalId: this.#group.groupId });
+    const t0 = performance.now();
+    const m = (w: string) => {
+      const d = Math.round(performance.now() - t0);
+      if (d > 1500) this.#note(`${w} ${d}`);
+    };
     applied(await producer.initialize());
+    m("initialize");
     const consumer = await this.#broker.consumer({ groupId: this.#group.groupId });
     const place = { topic: topicsOf(this.#name).input.name, partition: 0 };
     const [committed] = await consumer.committed([place], { isStable: true });
+    m("committed");
     await consumer.close();
+    m("consumer closed");
     this.#fed = Number(committed?.offset ?? 0n);
     return producer;
   }

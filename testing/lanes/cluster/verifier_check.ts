@@ -9,8 +9,8 @@ import { expectedTotals, type InputRow, topicsOf, type TotalRow } from "./verifi
 export interface OutputCounts {
   /** Rows. */
   readonly rows: number;
-  /** Records whose output is nowhere. */
-  readonly lost: number;
+  /** Records whose output is nowhere, as `key seq`. */
+  readonly missing: readonly string[];
   /** Rows that stand there once more than they should. */
   readonly repeated: number;
   /** Rows that are wrong, or that come before one that should be earlier; the first one is told. */
@@ -19,6 +19,8 @@ export interface OutputCounts {
 
 /** Reads all committed rows of a topic, in partition order. */
 export type ReadRows = (topic: Topic) => Promise<unknown[]>;
+
+const text = (value: unknown) => JSON.stringify(value);
 
 /** What must be in a topic. */
 export interface Wanted<T, E> {
@@ -39,21 +41,25 @@ export function countOutput<T extends { readonly key: string; readonly seq: numb
   rows: readonly T[],
   { expected, isEqual }: Wanted<T, E>,
 ): OutputCounts {
-  const next = new Map<string, number>();
+  const seen = new Map<string, Set<number>>();
+  const highest = new Map<string, number>();
   const wrong: string[] = [];
   let repeated = 0;
   for (const row of rows) {
-    const { key, seq } = row, due = next.get(key) ?? 0;
+    const { key, seq } = row, due = (highest.get(key) ?? -1) + 1;
     const wanted = expected.get(key)?.[seq];
-    if (wanted === undefined || !isEqual(row, wanted)) {
-      wrong.push(`${JSON.stringify(row)} is not ${JSON.stringify(wanted)}`);
-    } else if (seq > due) wrong.push(`${JSON.stringify(row)} came when row ${due} of its key was due`);
-    if (seq < due) repeated += 1;
-    else next.set(key, seq + 1);
+    const own = seen.get(key) ?? new Set();
+    if (own.size === 0) seen.set(key, own);
+    if (wanted === undefined || !isEqual(row, wanted)) wrong.push(`${text(row)} is not ${text(wanted)}`);
+    else if (seq > due) wrong.push(`${text(row)} came when row ${due} of its key was due`);
+    if (own.has(seq)) repeated += 1;
+    own.add(seq);
+    highest.set(key, Math.max(seq, due - 1));
   }
-  const all = [...expected].reduce((sum, [, each]) => sum + each.length, 0);
-  const seen = [...next].reduce((sum, [, due]) => sum + due, 0);
-  return { rows: rows.length, lost: all - seen, repeated, wrong };
+  const missing = [...expected].flatMap(([key, all]) =>
+    all.flatMap((_, seq) => seen.get(key)?.has(seq) === true ? [] : [`${key} ${seq}`])
+  );
+  return { rows: rows.length, missing, repeated, wrong };
 }
 
 /**
@@ -74,7 +80,7 @@ export async function checkOutputs(
   const isTotal = (row: TotalRow, { total }: { total: TotalRow }) =>
     row.count === total.count && row.sum === total.sum && row.min === total.min && row.max === total.max;
   const fed = countOutput(await read(input as Topic) as InputRow[], { expected, isEqual: isEcho });
-  assertEquals(fed, { rows: rows.length, lost: 0, repeated: 0, wrong: [] }, "the input is not what was fed");
+  assertEquals(fed, { rows: rows.length, missing: [], repeated: 0, wrong: [] }, "the input is not what was fed");
   return {
     echo: countOutput(await read(echo as Topic) as InputRow[], { expected, isEqual: isEcho }),
     totals: countOutput(await read(totals as Topic) as TotalRow[], { expected, isEqual: isTotal }),
