@@ -26,6 +26,10 @@ export interface Seen {
   readonly producerEpoch?: number;
   readonly isCommit?: boolean;
   readonly sequence?: number;
+  /** Topic and partition of a batch. */
+  readonly place?: string;
+  /** Counts requests with batches. */
+  readonly request?: number;
 }
 
 const CODES: Partial<Readonly<Record<RefusalCode, number>>> = {
@@ -42,6 +46,8 @@ const CODES: Partial<Readonly<Record<RefusalCode, number>>> = {
   "fenced-instance": 82,
 };
 
+const TOPICS = ["t", "u"];
+
 interface Identity {
   readonly transactionalId: string;
   readonly producerId: number;
@@ -55,10 +61,13 @@ export class FakeCoordinator {
   readonly client: KafkaClient;
   /** Decides about each request. */
   fate: (name: string) => Fate = () => "pass";
+  /** Error code for the batch of one place, whatever becomes of the others of its request; 0 for none. */
+  refusal: (place: string) => number = () => 0;
   /** What was lost on its way and comes later. */
   readonly late: (() => unknown)[] = [];
   readonly #generation: 1 | 2;
   #nowMs = 0;
+  #requests = 0;
 
   /**
    * @param generation Generation of transactions that the cluster has finalized.
@@ -67,7 +76,9 @@ export class FakeCoordinator {
   constructor(generation: 1 | 2, random: { uint32(): number } = { uint32: () => 0x8000_0000 }) {
     this.#generation = generation;
     this.cluster.setTransactionVersion(generation);
-    this.cluster.createTopic({ topic: "t", partitions: 2, topicId: "id" }, this.#times());
+    for (const [topicId, topic] of TOPICS.entries()) {
+      this.cluster.createTopic({ topic, partitions: 2, topicId: `id ${topicId}` }, this.#times());
+    }
     const environment: Environment = {
       clock: {
         wallMs: () => 1_000,
@@ -94,10 +105,20 @@ export class FakeCoordinator {
     );
   }
 
+  /** Places of the batches of each request with batches since the last call. */
+  takenRequests(): string[][] {
+    const requests = new Map<number, string[]>();
+    for (const { request, place, sequence } of this.seen.splice(0)) {
+      if (request === undefined) continue;
+      requests.set(request, [...requests.get(request) ?? [], `${place} #${sequence}`]);
+    }
+    return [...requests.values()];
+  }
+
   /** Values of one partition that readers of committed records see. */
-  visible(partition = 0): string[] {
+  visible(partition = 0, topic = "t"): string[] {
     const options = { from: 0, maxRecords: 10_000, maxBytes: 10_000_000, isCommitted: true };
-    const reply = this.cluster.fetch({ topic: "t", partition }, options);
+    const reply = this.cluster.fetch({ topic, partition }, options);
     if (reply.kind !== "done") throw new Error("the topic is there");
     if (reply.value === null) return [];
     const { count, values } = reply.value.records;
@@ -165,7 +186,9 @@ export class FakeCoordinator {
         return () => ({
           nodes: [{ nodeId: 1, host: "a", port: 1 }],
           clusterId: "fake",
-          topics: [{ errorCode: 0, topic: "t", topicId: "id", leaders: [1, 1], leaderEpochs: [0, 0] }],
+          topics: TOPICS.map((topic, at) => {
+            return { errorCode: 0, topic, topicId: `id ${at}`, leaders: [1, 1], leaderEpochs: [0, 0] };
+          }),
         });
       case "FindCoordinator":
         note();
@@ -269,6 +292,7 @@ export class FakeCoordinator {
       r.tags();
       return batches;
     }).flat();
+    const requestNumber = this.#requests++;
     const parsed = sent.map(({ topic, partition, bytes }) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       assertEquals([view.getInt16(21) & 16, view.getInt32(57)], [16, 1], "one record of a transaction");
@@ -279,14 +303,16 @@ export class FakeCoordinator {
         sequence: view.getInt32(53),
         transactionalId,
       };
-      note({ producerEpoch: producer.producerEpoch, sequence: producer.sequence });
+      const { producerEpoch, sequence } = producer;
+      note({ producerEpoch, sequence, place: `${topic}/${partition}`, request: requestNumber });
       const records = { count: 1, keys: null, values: spansOf([value]), timestamps: null, headers: null };
       return { topic, partition, records, rows: null, producer };
     });
     return (code) =>
       parsed.map((request) => {
         const { topic, partition } = request;
-        if (code !== undefined) return { topic, partition, errorCode: code, firstOffset: -1n, message: null };
+        const refusal = code ?? this.refusal(`${topic}/${partition}`);
+        if (refusal !== 0) return { topic, partition, errorCode: refusal, firstOffset: -1n, message: null };
         const reply = this.cluster.produce(request, this.#times());
         const found = codeOf(reply);
         const firstOffset = reply.kind === "done" ? BigInt(reply.value.firstOffset) : -1n;

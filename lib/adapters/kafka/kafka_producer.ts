@@ -4,7 +4,7 @@ import type { ProducedRange, Producer, ProduceRequest } from "../../seams/broker
 import { CODE, codeError, outcomeOfError } from "./broker_codes.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { INIT_PRODUCER_ID_CALL } from "./protocol/produce_calls.ts";
-import { encodeParts, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
+import { encodeParts, joinRanges, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
 
 /** Wait before a broker that is not ready is asked again, in milliseconds. */
 const RETRY_MS = 100;
@@ -75,7 +75,7 @@ export class KafkaProducer implements Producer {
     } catch (error) {
       return outcomeOfError(error);
     }
-    const outcome = await sendParts(this.#client, parts, { channel: this.#channel });
+    const outcome = joinRanges(await sendParts(this.#client, parts, { channel: this.#channel }));
     if (outcome.kind !== "applied") this.#sender = null;
     return outcome;
   }

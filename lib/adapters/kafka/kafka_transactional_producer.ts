@@ -12,15 +12,22 @@ import type {
 import { CODE, outcomeOfError } from "./broker_codes.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import type { ProducerSession } from "./protocol/transaction_calls.ts";
-import { encodeParts, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
+import { encodeParts, joinRanges, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
 import { CALL_VERSIONS } from "./transaction_generation.ts";
 import { closedError, TransactionSession } from "./transaction_session.ts";
 
-/** A call of `produce`, and what became of it. */
-interface WaitingProduce {
+/** A call of `produce`. */
+interface ProduceCall {
   readonly request: ProduceRequest;
   readonly turn: number;
-  outcome: Outcome<readonly ProducedRange[]> | null;
+}
+
+type ProduceOutcome = Outcome<readonly ProducedRange[]>;
+
+/** Calls of `produce` that share their turn, and what is to be told to each of them. */
+interface SharedTurn {
+  readonly calls: ProduceCall[];
+  readonly answers: Promise<Outcome<readonly (() => ProduceOutcome)[]>>;
 }
 
 /** Transactions that are open for longer are aborted, if the caller does not say otherwise, in milliseconds. */
@@ -42,7 +49,6 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #transactionalId: string;
   readonly #session: TransactionSession;
   readonly #added = new Set<string>();
-  readonly #waiting: WaitingProduce[] = [];
   #sender: Sender | null = null;
   #needsEpoch = false;
   #fence: FencedError | null = null;
@@ -50,6 +56,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   #hasSent = false;
   #hasFailed = false;
   #turn = 0;
+  /** The turn that a call of `produce` shares, until it begins or another call comes between. */
+  #shared: SharedTurn | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
@@ -99,14 +107,11 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   /** Appends records inside the transaction. Calls that do not wait for each other share requests. */
-  produce(request: ProduceRequest): Promise<Outcome<readonly ProducedRange[]>> {
-    const waiting: WaitingProduce = { request, turn: this.#turn++, outcome: null };
-    this.#waiting.push(waiting);
-    return this.#inTurn(async () => {
-      this.#checkOpen("produce");
-      if (waiting.outcome === null) await this.#produceAll(this.#waiting.splice(0));
-      return this.#noting(waiting.outcome!);
-    });
+  async produce(request: ProduceRequest): Promise<ProduceOutcome> {
+    const shared = this.#shared ??= this.#shareTurn();
+    const at = shared.calls.push({ request, turn: this.#turn++ }) - 1;
+    const answers = await shared.answers;
+    return answers.kind === "applied" ? answers.value[at]!() : answers;
   }
 
   /** Puts offsets into the transaction. */
@@ -145,31 +150,53 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await this.#last;
   }
 
-  /** Records of all calls that wait; what becomes of one of them becomes of all that can be sent. */
-  async #produceAll(calls: readonly WaitingProduce[]): Promise<void> {
-    const current = await this.#current();
-    if (current.kind !== "applied") return calls.forEach((call) => call.outcome = current);
-    const sender = current.value;
-    const parts: RecordsPart[] = [];
-    const ends: number[] = [];
-    for (const call of calls) {
-      try {
-        const { request, turn } = call;
-        parts.push(...await encodeParts(this.#client, request, { sender, turn, isTransactional: true }));
-      } catch (error) {
-        call.outcome = outcomeOfError(error);
-      }
-      ends.push(parts.length);
-    }
-    const outcome = parts.length === 0 ? applied([]) : await this.#sendParts(sender, parts);
-    for (const [at, call] of calls.entries()) {
-      call.outcome ??= outcome.kind === "applied" ? applied(outcome.value.slice(ends[at - 1] ?? 0, ends[at])) : outcome;
-    }
+  #shareTurn(): SharedTurn {
+    const calls: ProduceCall[] = [];
+    const answers = this.#inTurn(async () => {
+      if (this.#shared?.calls === calls) this.#shared = null;
+      this.#checkOpen("produce");
+      return applied(await this.#produceAll(calls));
+    });
+    return { calls, answers };
   }
 
-  async #sendParts(sender: Sender, parts: readonly RecordsPart[]): Promise<Outcome<readonly ProducedRange[]>> {
+  /** Records of all calls of a turn; one that cannot be encoded does not keep the others back. */
+  async #produceAll(calls: readonly ProduceCall[]): Promise<(() => ProduceOutcome)[]> {
+    const nothing = () => applied([]);
+    if (calls.every(({ request }) => request.records.count === 0)) return calls.map(() => nothing);
+    const current = await this.#current();
+    if (current.kind !== "applied") return calls.map(() => () => this.#noting(current));
+    const sender = current.value;
+    const parts: RecordsPart[] = [];
+    const answers: (() => ProduceOutcome)[] = [];
+    let outcomes: readonly Outcome<ProducedRange>[] = [];
+    for (const { request, turn } of calls) {
+      const from = parts.length;
+      try {
+        if (request.records.count > 0) {
+          parts.push(...await encodeParts(this.#client, request, { sender, turn, isTransactional: true }));
+        }
+        const to = parts.length;
+        answers.push(() => joinRanges(outcomes.slice(from, to)));
+      } catch (error) {
+        this.#hasFailed = true;
+        answers.push(() => outcomeOfError(error));
+      }
+    }
+    try {
+      outcomes = await this.#sendParts(sender, parts);
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+    for (const outcome of outcomes) this.#noting(outcome);
+    return answers;
+  }
+
+  async #sendParts(sender: Sender, parts: readonly RecordsPart[]): Promise<readonly Outcome<ProducedRange>[]> {
+    if (parts.length === 0) return [];
     const joined = await this.#join(sender, parts);
-    if (joined.kind !== "applied") return joined;
+    if (joined.kind !== "applied") return parts.map(() => joined);
     this.#hasSent = true;
     const version = CALL_VERSIONS[this.#session.generation].produce;
     return await sendParts(this.#client, parts, {
@@ -274,6 +301,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   #inTurn<T>(what: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    this.#shared = null;
     const done = this.#last.then(() => this.isClosed ? notApplied(closedError(this.#transactionalId)) : what());
     this.#last = done.catch(() => {});
     return done;
