@@ -172,7 +172,7 @@ async function runHere(args: Arguments): Promise<RunTotals> {
 }
 
 /** Seeds of a child at a time: enough to be worth its start, few enough to share well. */
-const SLICE = { small: 100, standard: 10, soak: 1 } as const;
+const SLICE = { small: 250, standard: 25, soak: 2 } as const;
 
 function* slicesOf({ from, to, profile }: Arguments): Generator<SeedSlice> {
   for (let first = from; first <= to; first += SLICE[profile]) {
