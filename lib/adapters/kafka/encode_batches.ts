@@ -1,6 +1,7 @@
 import { crc32c } from "../../base/crc32c.ts";
 import { RecordTooLargeError } from "../../base/errors.ts";
 import type { Records } from "../../columns/records.ts";
+import type { BatchLimit } from "./batch_limits.ts";
 import { compress } from "./compress.ts";
 import { RecordBuffer, writeRecords, type WrittenRecords } from "./encode_records.ts";
 import { ATTRIBUTES, CHECKED_FROM, type Compression, COMPRESSIONS, HEADER_SIZE, PREFIX_SIZE } from "./record_batch.ts";
@@ -37,6 +38,8 @@ export interface EncodeOptions {
   readonly compression?: Compression;
   /** Names the topic in errors. @default {""} */
   readonly topic?: string;
+  /** What the topic is known to take in one batch, if less than `bytesMax`. @default {nothing is known} */
+  readonly limit?: BatchLimit | undefined;
 }
 
 /** The sequence number `count` records further; it wraps after 2^31 - 1. */
@@ -56,18 +59,25 @@ export function nextSequence(sequence: number, count: number): number {
  * @throws {RangeError} when a timestamp is not finite.
  */
 export function encodeBatches(records: Records, rows: Int32Array | null, options: EncodeOptions): EncodedBatch[] {
-  const { wallMs, bytesMax, producer, compression = "none", topic = "" } = options;
+  const { wallMs, bytesMax, producer, compression = "none", topic = "", limit } = options;
+  const packedMax = Math.min(bytesMax, limit?.bytesMax ?? bytesMax);
   const total = rows?.length ?? records.count;
   const buffer = new RecordBuffer();
   const batches: EncodedBatch[] = [];
   let { sequence } = producer;
   for (let first = 0; first < total;) {
-    const written = writeRecords(buffer, { records, rows, first, wallMs, bytesMax: bytesMax - HEADER_SIZE });
-    if (written.count === 0) {
-      const row = rows === null ? first : rows[first]!;
-      throw tooLarge({ topic, row, size: written.refusedSize + HEADER_SIZE, bytesMax });
+    let written = writeRecords(buffer, { records, rows, first, wallMs, bytesMax: packedMax - HEADER_SIZE });
+    const row = rows === null ? first : rows[first]!;
+    if (written.count === 0 && packedMax < bytesMax) {
+      // It may be small enough once it is compressed.
+      const alone = { records, rows: Int32Array.of(row), first: 0, wallMs, bytesMax: bytesMax - HEADER_SIZE };
+      written = writeRecords(buffer, alone);
     }
+    if (written.count === 0) throw tooLarge({ topic, row, size: written.refusedSize + HEADER_SIZE, bytesMax });
     const bytes = makeBatch(buffer.bytes.subarray(0, buffer.length), compression);
+    if (limit?.isExact === true && bytes.length > limit.bytesMax) {
+      throw tooLarge({ topic, row, size: bytes.length, bytesMax: limit.bytesMax }, "the topic's max.message.bytes");
+    }
     writeHeader(bytes, { ...producer, sequence }, written);
     batches.push({ bytes, count: written.count });
     sequence = nextSequence(sequence, written.count);
@@ -105,11 +115,13 @@ function writeHeader(bytes: Uint8Array, producer: BatchProducer, written: Writte
 
 function tooLarge(
   record: { readonly topic: string; readonly row: number; readonly size: number; readonly bytesMax: number },
+  bound: string = "'batchBytesMax'",
 ): RecordTooLargeError {
   const { topic, row, size, bytesMax } = record;
+  const next = bound === "'batchBytesMax'" ? "'batchBytesMax' and the topic's max.message.bytes" : "it";
   return new RecordTooLargeError(
-    `Cannot produce record ${row} to '${topic}' as it takes ${size} bytes in a batch of its own and 'batchBytesMax' allows ` +
-      `${bytesMax}, split the record, or raise 'batchBytesMax' and the topic's max.message.bytes`,
+    `Cannot produce record ${row} to '${topic}' as it takes ${size} bytes in a batch of its own and ${bound} allows ` +
+      `${bytesMax}, split the record, or raise ${next}`,
     { context: { topic, row, size, bytesMax } },
   );
 }

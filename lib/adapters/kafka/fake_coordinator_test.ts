@@ -190,6 +190,8 @@ export class FakeCoordinator {
             return { errorCode: 0, topic, topicId: `id ${at}`, leaders: [1, 1], leaderEpochs: [0, 0] };
           }),
         });
+      case "DescribeConfigs":
+        return () => ({ errorCode: 29, message: "not allowed", values: new Map() });
       case "FindCoordinator":
         note();
         return () => ({ errorCode: 0, message: null, node: { nodeId: 1, host: "a", port: 1 } });

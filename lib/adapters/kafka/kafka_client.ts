@@ -1,6 +1,7 @@
 import { BrokerUnavailableError, UnknownTopicError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
+import { BatchLimits } from "./batch_limits.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
 import type { CallFor, KafkaConnection, MakeConnection } from "./connection.ts";
 import { ConnectionPool, type Place } from "./connection_pool.ts";
@@ -57,6 +58,8 @@ export class KafkaClient {
   readonly environment: Environment;
   /** Members of groups that commit through this client. */
   readonly members: GroupMembers = new GroupMembers();
+  /** What topics are known to take in one batch. */
+  readonly batchLimits: BatchLimits;
   readonly #main: Channel;
   readonly #pool: ConnectionPool;
   readonly #nodes = new Map<number, NodeAddress>();
@@ -82,6 +85,7 @@ export class KafkaClient {
   ) {
     this.options = options;
     this.environment = more.environment;
+    this.batchLimits = new BatchLimits(options.metadataMaxAgeMs, () => more.environment.clock.monotonicMs());
     this.#pool = new ConnectionPool(more.makeConnection, more.environment, options);
     this.#main = { name: "main", clientId: options.clientId };
   }

@@ -161,7 +161,7 @@ export function joinRanges(outcomes: readonly Outcome<ProducedRange>[]): Outcome
 
 /** Puts smaller batches in the place of one that was too large, and tells how many more there are now. */
 async function cutInQueue(client: KafkaClient, batch: QueuedBatch): Promise<number> {
-  const pieces = await cutBatch(client, batch, batch.source);
+  const pieces = await cutBatch(client, batch);
   batch.queue.unshift(...pieces.map((piece) => ({ ...batch, ...piece })));
   return pieces.length - 1;
 }
@@ -207,7 +207,7 @@ async function sendBatches(sending: RecordSending, batches: readonly QueuedBatch
     const sent = await sendOnce(sending, left);
     const refused = sent.filter((each) => each.kind === "refused-for-now");
     settled.push(...sent.filter(({ kind }) => kind !== "refused-for-now"));
-    if (refused.length === 0 || settled.some(({ kind }) => kind === "failed")) return settled;
+    if (refused.length === 0 || settled.some(hasFailed)) return settled;
     if (clock.monotonicMs() >= endMs) {
       return [...settled, ...refused.map(({ batch, error }) => failedBatch(batch, outcomeOfError(error)))];
     }
@@ -265,6 +265,11 @@ function answered(batches: readonly QueuedBatch[], replies: readonly ProducedPar
       ? { kind: "refused-for-now", batch, code, error }
       : failedBatch(batch, outcomeOfError(error));
   });
+}
+
+/** Whether its request cannot be applied any more; a batch of several records can still be cut. */
+function hasFailed({ kind, batch }: BatchOutcome): boolean {
+  return kind === "failed" || kind === "too-large" && batch.count === 1;
 }
 
 function failedBatch(batch: QueuedBatch, outcome: FailedOutcome): BatchOutcome & { readonly kind: "failed" } {

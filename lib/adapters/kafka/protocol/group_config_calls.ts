@@ -1,6 +1,7 @@
 import type { Call } from "./call.ts";
 
-/** The protocol's number of groups among what has configurations. */
+/** The protocol's numbers of topics and groups among what has configurations. */
+const TOPIC_RESOURCE = 2;
 const GROUP_RESOURCE = 32;
 /** Sets a configuration to a value. */
 const SET = 0;
@@ -17,14 +18,23 @@ export interface ConfigReply {
 
 /** Reads configurations of a group, with the cluster's defaults where it has none of its own. */
 export function describeGroupConfigCall(groupId: string, names: readonly string[]): Call<ConfigReply> {
+  return describeConfigCall(GROUP_RESOURCE, groupId, names);
+}
+
+/** Reads configurations of a topic, with the cluster's defaults where it has none of its own. */
+export function describeTopicConfigCall(topic: string, names: readonly string[]): Call<ConfigReply> {
+  return describeConfigCall(TOPIC_RESOURCE, topic, names);
+}
+
+function describeConfigCall(resource: number, resourceName: string, names: readonly string[]): Call<ConfigReply> {
   return {
     apiKey: 32,
     version: 4,
     name: "DescribeConfigs",
     isFlexible: true,
     write: (w) => {
-      w.compactArray([groupId], (id) => {
-        w.int8(GROUP_RESOURCE).compactString(id).compactArray(names, (name) => w.compactString(name)).noTags();
+      w.compactArray([resourceName], (id) => {
+        w.int8(resource).compactString(id).compactArray(names, (name) => w.compactString(name)).noTags();
       });
       w.boolean(false).boolean(false).noTags();
     },
