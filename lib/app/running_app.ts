@@ -5,10 +5,12 @@ import { asTopic } from "../operator/topic.ts";
 import type { Topic } from "../operator/operator.ts";
 import type { RunnerParts, TaskStatus } from "../runtime/runner_parts.ts";
 import { groupIdOf } from "../runtime/subscription_spec.ts";
-import type { SubscriptionRunner } from "../runtime/subscription_runner.ts";
+import type { SubscriptionSpec } from "../runtime/subscription_spec.ts";
+import { AppMembers, DIRTY_CLOSE_MS } from "./app_members.ts";
 import type { ResolvedOptions } from "./app_options.ts";
 import { AppProducer } from "./app_producer.ts";
 import { type ReadOptions, TopicReader } from "./topic_reader.ts";
+import { within } from "./within.ts";
 
 /** What the parts of a running app are doing. */
 export interface SubscriptionStatus {
@@ -26,15 +28,12 @@ export interface TopicOffsets extends PartitionOffsets {
   readonly committed: bigint | undefined;
 }
 
-/** How long a close without commit may take once an orderly one has run out of time, in milliseconds. */
-const DIRTY_CLOSE_MS = 1_000;
-
 /** A started app: what runs, and how to stop it. */
 export class RunningApp implements AsyncDisposable {
   /** Resolved options with their sources. */
   readonly options: ResolvedOptions;
   readonly #name: string;
-  readonly #runners: readonly SubscriptionRunner[];
+  readonly #members: AppMembers;
   readonly #parts: RunnerParts;
   readonly #owned: readonly { close(): Promise<void> }[];
   readonly #producer: AppProducer;
@@ -53,29 +52,32 @@ export class RunningApp implements AsyncDisposable {
   constructor(
     parts: {
       name: string;
-      runners: readonly SubscriptionRunner[];
+      subscriptions: readonly SubscriptionSpec[];
       parts: RunnerParts;
       options: ResolvedOptions;
       owned: readonly { close(): Promise<void> }[];
     },
   ) {
     this.#name = parts.name;
-    this.#runners = parts.runners;
     this.#parts = parts.parts;
     this.#owned = parts.owned;
     this.#producer = new AppProducer(parts.parts);
     this.options = parts.options;
-    const { signal } = this.#end;
-    this.#ended = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    const { closeTimeoutMs } = parts.options;
+    this.#members = new AppMembers(parts.name, parts.subscriptions, { parts: parts.parts, closeTimeoutMs });
+    const signals = [this.#end.signal, this.#members.stopped];
+    this.#ended = new Promise((resolve) => {
+      for (const signal of signals) signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   /** Joins the groups; made by `Turbine.start()`. @ignore */
   async start(): Promise<void> {
     try {
-      for (const runner of this.#runners) await runner.start();
+      await this.#members.start();
       const { broker, state, blobs, environment } = this.#parts;
       const where = { broker: broker.location, state: state.location, checkpoints: blobs.location };
-      const subscriptions = this.#runners.map((runner) => `${runner.name} <- ${runner.inputTopic}`);
+      const subscriptions = this.#members.runners.map((runner) => `${runner.name} <- ${runner.inputTopic}`);
       environment.observer.log("info", `App '${this.#name}' has started`, { subscriptions, ...where });
     } catch (error) {
       await this.close({ isDirty: true });
@@ -85,7 +87,7 @@ export class RunningApp implements AsyncDisposable {
 
   /** Why the app stopped by itself, if it did: the first failure of a subscription. */
   get failure(): Error | undefined {
-    return this.#runners.find((runner) => runner.failure !== undefined)?.failure;
+    return this.#members.failure;
   }
 
   /** Why the app could not be closed in good order, if so. */
@@ -93,9 +95,9 @@ export class RunningApp implements AsyncDisposable {
     return this.#closeFailure;
   }
 
-  /** Resolves when a subscription has stopped by itself or all have been closed; never rejects. */
+  /** Resolves when a subscription has stopped by itself or the app has been closed, not when it is drained; never rejects. */
   get ended(): Promise<void> {
-    return Promise.race([this.#ended, ...this.#runners.map((runner) => runner.ended)]);
+    return this.#ended;
   }
 
   /** Whether it has been closed. */
@@ -103,9 +105,18 @@ export class RunningApp implements AsyncDisposable {
     return this.#isClosed;
   }
 
+  /** Whether it has left its groups and can {@linkcode RunningApp.rejoin}. */
+  get isDrained(): boolean {
+    return !this.#members.areIn && this.#closed === undefined;
+  }
+
   /** What each subscription is doing. */
   status(): readonly SubscriptionStatus[] {
-    return this.#runners.map((runner) => ({ name: runner.name, tasks: runner.status(), failures: runner.failures() }));
+    return this.#members.runners.map((runner) => ({
+      name: runner.name,
+      tasks: runner.status(),
+      failures: runner.failures(),
+    }));
   }
 
   /**
@@ -163,7 +174,7 @@ export class RunningApp implements AsyncDisposable {
     const [description] = await admin.describeTopics([name]);
     if (description === undefined) return [];
     const partitions = Array.from({ length: description.partitions }, (_, partition) => ({ topic: name, partition }));
-    const reader = this.#runners.find((runner) => runner.inputTopic === name);
+    const reader = this.#members.runners.find((runner) => runner.inputTopic === name);
     const groupId = reader === undefined ? undefined : groupIdOf({ application: this.#name, name: reader.name });
     const committed = groupId === undefined ? [] : await admin.groupOffsets(groupId, partitions);
     return (await admin.offsets(partitions)).map((each) => ({
@@ -172,9 +183,43 @@ export class RunningApp implements AsyncDisposable {
     }));
   }
 
-  /** Stops fetching, commits what is processed, checkpoints and closes: the same as {@linkcode RunningApp.close}. */
-  drain(): Promise<void> {
-    return this.close();
+  /**
+   * Hands all partitions of this process over: stops fetching, commits what is processed, checkpoints, and leaves the
+   * groups, a static member too, so that others go on at once and not when its session is over. The app stays open: it
+   * can produce and read, and {@linkcode RunningApp.rejoin}. Past `closeTimeoutMs` it leaves without a commit. Does
+   * nothing when it is drained already; after {@linkcode RunningApp.close} it resolves when that is done.
+   *
+   * @throws {BrokerTimeoutError} when something could not be committed: it has left its groups all the same, and the next
+   * owners process again what was not.
+   */
+  async drain(): Promise<void> {
+    if (this.#closed !== undefined) return await this.#closed;
+    const wasDrained = this.isDrained;
+    const { observer } = this.#parts.environment;
+    try {
+      await this.#members.drain();
+      if (!wasDrained) observer.log("info", `App '${this.#name}' is drained`, { app: this.#name });
+    } catch (error) {
+      observer.log("error", (error as Error).message, { app: this.#name });
+      throw error;
+    }
+  }
+
+  /**
+   * Joins the groups again after {@linkcode RunningApp.drain}, once that is done; resolves when it is a member. Does
+   * nothing when it has not been drained.
+   *
+   * @throws {TypeError} when the app is closed.
+   * @throws {StreamError} when the broker refuses, or no task can be opened; the app is still drained then, and may try
+   * again.
+   */
+  async rejoin(): Promise<void> {
+    if (this.#closed !== undefined) {
+      throw new TypeError(`Cannot let app '${this.#name}' rejoin its groups as it is closed: start it again`);
+    }
+    const wasIn = this.#members.areIn;
+    await this.#members.rejoin();
+    if (!wasIn) this.#parts.environment.observer.log("info", `App '${this.#name}' has joined its groups again`);
   }
 
   /**
@@ -185,32 +230,20 @@ export class RunningApp implements AsyncDisposable {
   close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
     const isDirty = options.isDirty === true;
     // An orderly close that is under way is cut short.
-    if (isDirty && this.#closed !== undefined) { for (const runner of this.#runners) void runner.close({ isDirty }); }
+    if (isDirty && this.#closed !== undefined) this.#members.cutShort();
     return this.#closed ??= this.#close(isDirty);
   }
 
   async #close(isDirty: boolean): Promise<void> {
     const { clock, observer } = this.#parts.environment;
-    const closeRunners = async (how: { isDirty: boolean }) => {
-      await Promise.all(this.#runners.map((runner) => runner.close(how)));
-    };
-    const finished = new AbortController();
-    const within = async (work: Promise<void>, ms: number): Promise<boolean> => {
-      const timeout = clock.sleep(ms, finished.signal).then(() => false);
-      return await Promise.race([work.then(() => true), timeout]);
-    };
-    const { closeTimeoutMs } = this.options;
-    if (isDirty || !await within(closeRunners({ isDirty }), closeTimeoutMs)) {
-      if (!isDirty) {
-        const message = `Cannot close app '${this.#name}' within ${closeTimeoutMs} ms; closing without a commit`;
-        this.#closeFailure = new BrokerTimeoutError(message, { context: { app: this.#name } });
-        observer.log("error", message, { app: this.#name });
-      }
-      await within(closeRunners({ isDirty: true }), DIRTY_CLOSE_MS);
+    if (!await this.#members.close({ isDirty })) {
+      const message =
+        `Cannot close app '${this.#name}' within ${this.options.closeTimeoutMs} ms; closing without a commit`;
+      this.#closeFailure = new BrokerTimeoutError(message, { context: { app: this.#name } });
+      observer.log("error", message, { app: this.#name });
     }
     // What is left may wait for a broker that does not answer.
-    await within(this.#closeRest(), DIRTY_CLOSE_MS);
-    finished.abort();
+    await within(this.#closeRest(), { ms: DIRTY_CLOSE_MS, clock });
     this.#isClosed = true;
     observer.log("info", `App '${this.#name}' is closed`);
     this.#end.abort();

@@ -8,7 +8,6 @@ import type { Broker, BrokerAdmin, TopicDescription } from "../seams/broker.ts";
 import type { StateStoreProvider } from "../seams/state_store.ts";
 import type { Topic } from "../operator/operator.ts";
 import type { RunnerParts } from "../runtime/runner_parts.ts";
-import { SubscriptionRunner } from "../runtime/subscription_runner.ts";
 import type { SubscriptionSpec } from "../runtime/subscription_spec.ts";
 import type { ResolvedOptions } from "./app_options.ts";
 import { BUILT_IN_ADAPTERS } from "./built_in_adapters.ts";
@@ -79,10 +78,9 @@ export async function startApp(definition: AppDefinition): Promise<RunningApp> {
         taskTimeoutMs: options.taskTimeoutMs,
       },
     };
-    const runners = subscriptions.map((spec) => new SubscriptionRunner(spec, parts));
     const app = new RunningApp({
       name,
-      runners,
+      subscriptions,
       parts,
       options,
       owned: opened.splice(0).reverse(),

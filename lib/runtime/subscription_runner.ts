@@ -18,7 +18,7 @@ import { groupIdOf, type SubscriptionSpec } from "./subscription_spec.ts";
 import { closedDirty, isPassing, Stop, Trouble } from "./trouble.ts";
 
 /** Why the loop is to end. */
-type Ending = { readonly isDirty: boolean };
+type Ending = { readonly isDirty: boolean; readonly isLeaving: boolean };
 
 /** Runs a subscription until it is closed or fails. */
 export class SubscriptionRunner {
@@ -36,6 +36,7 @@ export class SubscriptionRunner {
   #isJoined = false;
   #commitsSeen = 0;
   #ending: Ending | undefined;
+  #isClosedClean = false;
   #loop: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
 
@@ -74,6 +75,11 @@ export class SubscriptionRunner {
     return this.#loop;
   }
 
+  /** Whether it was closed in good order: everything that it had processed is committed. */
+  get isClosedClean(): boolean {
+    return this.#isClosedClean;
+  }
+
   /** What each task is doing. */
   status(): readonly TaskStatus[] {
     return this.#tasks.status();
@@ -109,13 +115,15 @@ export class SubscriptionRunner {
    * Ends the loop.
    *
    * @param options `isDirty`: commit and flush nothing, and wait for nobody; also when an orderly close is under way.
+   * `isLeaving`: a static member leaves its group too, so that others have its partitions at once.
    */
-  async close(options: { readonly isDirty?: boolean } = {}): Promise<void> {
+  async close(options: { readonly isDirty?: boolean; readonly isLeaving?: boolean } = {}): Promise<void> {
+    const isLeaving = options.isLeaving === true;
     if (options.isDirty === true) {
-      this.#ending = { isDirty: true };
+      this.#ending = { isDirty: true, isLeaving };
       this.#closing.abort();
     }
-    this.#ending ??= { isDirty: false };
+    this.#ending ??= { isDirty: false, isLeaving };
     this.#consumer?.wake();
     await this.#loop;
   }
@@ -183,7 +191,7 @@ export class SubscriptionRunner {
     } catch (error) {
       const failure = error as Error;
       this.#failure = failure;
-      this.#ending = { isDirty: true };
+      this.#ending = { isDirty: true, isLeaving: false };
       this.#log("error", `Subscription '${this.#spec.name}' stopped: ${failure.message}`, { error: failure.name });
     }
     await this.#shutDown();
@@ -197,7 +205,9 @@ export class SubscriptionRunner {
   /** One turn: fetch, process, commit. */
   async #step(): Promise<void> {
     // Refused, and not told why: a coordinator that restarted may have put its seat back as it was.
-    if (this.#commits.fenceRefusedMs >= this.#parts.options.failoverGraceMs) await this.#leave();
+    const isRefused = this.#consumer !== undefined &&
+      this.#commits.fenceRefusedMs >= this.#parts.options.failoverGraceMs;
+    if (isRefused) await this.#leave();
     if (!this.#isJoined) await this.#join();
     const { failure } = this.#commits;
     if (failure !== undefined && this.#tasks.size > 0) await this.#startOver(failure);
@@ -319,14 +329,14 @@ export class SubscriptionRunner {
 
   async #shutDown(): Promise<void> {
     const { observer } = this.#parts.environment;
-    const { isDirty } = this.#ending!;
+    const { isDirty, isLeaving } = this.#ending!;
     observer.step("close:begin", { subscription: this.#spec.name, isDirty });
     if (!isDirty) {
       try {
         await this.#unlessAborted(this.#closeClean());
       } catch (error) {
         this.#log("error", `Closing without a commit: ${(error as Error).message}`);
-        this.#ending = { isDirty: true };
+        this.#ending = { isDirty: true, isLeaving };
       }
     }
     if (this.#ending!.isDirty) await this.#closeDirty();
@@ -341,7 +351,8 @@ export class SubscriptionRunner {
       await this.#tasks.close(task, isClean && !task.hasOpenWork);
     }
     await this.#commits.close();
-    await this.#member.close({ isDirty: !isClean });
+    await this.#member.close({ isDirty: !isClean, isLeaving: this.#ending!.isLeaving });
+    this.#isClosedClean = isClean;
   }
 
   /** Waits for nothing that is under way: what it has on the wire is fenced, or repeated by the next owner. */
@@ -350,7 +361,7 @@ export class SubscriptionRunner {
     if (consumer === undefined) return;
     this.#commits.abandon(closedDirty());
     await this.#tasks.closeAllDirty();
-    await consumer.close({ isDirty: true }).catch(() => undefined);
+    await consumer.close({ isDirty: true, isLeaving: this.#ending?.isLeaving === true }).catch(() => undefined);
   }
 
   #note(label: "group:assigned" | "group:revoked" | "group:lost", partitions: readonly TopicPartition[]): void {
