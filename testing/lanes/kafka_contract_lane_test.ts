@@ -109,6 +109,12 @@ function topicTests({ kind, address, topicName, test }: Subject): void {
     assertInstanceOf(outcome.error, UnknownTopicError);
   });
 
+  for (const isTransactional of [false, true]) {
+    const how = isTransactional ? "in a transaction" : "without one";
+    test(`records for a topic of small batches arrive in order, ${how}, and one that is too large is named`, (broker) =>
+      smallBatches({ address, topic: topicName() }, broker, isTransactional));
+  }
+
   test("a topic that grows is noticed, and its new partitions are assigned", async (broker) => {
     const topic = topicName();
     await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
@@ -131,6 +137,52 @@ function topicTests({ kind, address, topicName, test }: Subject): void {
     assertEquals(witness.events, ["assigned 0", ...told]);
     await consumer.close();
   });
+}
+
+async function smallBatches(
+  { address, topic }: { readonly address: string; readonly topic: string },
+  broker: KafkaBroker,
+  isTransactional: boolean,
+): Promise<void> {
+  await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
+  await sendToBroker(address, {
+    apiKey: 44,
+    version: 0,
+    name: "IncrementalAlterConfigs",
+    write: (w) => {
+      w.int32(1).int8(2).string(topic).int32(1).string("max.message.bytes").int8(0).string("2000").boolean(false);
+    },
+    read: () => {},
+  });
+  const values = Array.from({ length: 300 }, (_, row) => `${row} ${"x".repeat(row)}`);
+  if (isTransactional) {
+    const producer = await broker.transactionalProducer({ transactionalId: topic });
+    assertEquals((await producer.initialize()).kind, "applied");
+    producer.begin();
+    assertEquals((await producer.produce({ topic, records: recordsOf(values) })).kind, "applied");
+    assertEquals((await producer.commit()).kind, "applied");
+    await producer.close();
+  } else {
+    const producer = await broker.producer();
+    assertEquals((await producer.produce({ topic, records: recordsOf(values) })).kind, "applied");
+    const refused = await producer.produce({ topic, records: recordsOf(["small", "x".repeat(2_500)]) });
+    assert(refused.kind === "not-applied");
+    assertEquals(
+      refused.error.message,
+      `Cannot produce record 1 to '${topic}' as it takes 2570 bytes in a batch of its own and the topic's ` +
+        "max.message.bytes allows 2000, split the record, or raise it",
+    );
+  }
+  const consumer = await broker.consumer({ groupId: topic });
+  await consumer.subscribe([topic], new Witness());
+  const read: (string | null)[] = [];
+  const endMs = performance.now() + TIMINGS.patienceMs;
+  while (read.length < values.length && performance.now() < endMs) {
+    const slabs = await consumer.poll({ ...PLENTY, timeoutMs: 50 });
+    read.push(...slabs.flatMap((slab) => rowsOf(slab).map(({ value }) => value)));
+  }
+  assertEquals(read, values);
+  await consumer.close();
 }
 
 async function recreate({ address }: Subject, broker: KafkaBroker, topic: string): Promise<void> {

@@ -4,6 +4,7 @@ import { type DecompressOutput, OutputLimitError } from "./decompress_output.ts"
 import { lz4Decompress } from "./lz4_decompress.ts";
 import { COMPRESSIONS } from "./record_batch.ts";
 import { snappyDecompress } from "./snappy_decompress.ts";
+import { zstdFrames } from "./zstd_frames.ts";
 
 /** What node:zlib says about a result that would be larger than it may. */
 const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
@@ -16,7 +17,9 @@ const DECOMPRESSORS: readonly ((bytes: Uint8Array, output: DecompressOutput) => 
   (bytes, output) => output.append(byZlib(gunzipSync, bytes, output)),
   snappyDecompress,
   lz4Decompress,
-  (bytes, output) => output.append(byZlib(zstdDecompressSync, bytes, output)),
+  (bytes, output) => {
+    for (const frame of zstdFrames(bytes)) output.append(byZlib(zstdDecompressSync, frame, output));
+  },
 ];
 
 /**

@@ -81,7 +81,10 @@ export interface KafkaOptions {
   fetchWaitMs?: number;
   /** How often members look for new partitions, in milliseconds. @default {60_000} */
   metadataMaxAgeMs?: number;
-  /** Bound of a record batch before compression, in bytes; at most the topic's `max.message.bytes`. @default {900_000} */
+  /**
+   * Bound of a record batch before compression, in bytes; a record that does not fit is refused. What a topic refuses as
+   * larger than its `max.message.bytes` is cut and sent again. @default {900_000}
+   */
   batchBytesMax?: number;
   /**
    * How records are compressed. Plain ones cost the least time; `zstd` and `lz4` make rows of JSON three to four times
