@@ -4,12 +4,17 @@ const CORRELATION_AT = 4;
 /** What becomes of a request or its reply. */
 export type Fate = "pass" | "request-lost" | "reply-lost" | "silent";
 
+/** What is to be lost, by the numbers of the requests of a connection. */
+type LossMap = Map<number, { readonly apiKey: number; readonly fate: Fate }>;
+
 /** A proxy in front of one Kafka broker: all traffic of a client goes through it, and it can lose what it is told to. */
 export class KafkaProxy {
   /** `host:port` for clients. */
   readonly address: string;
-  /** Decides about each request by its API key. */
-  fate: (apiKey: number) => Fate = () => "pass";
+  /** Decides about each request by its API key, or by what stands in it: the API key, version, and so on. */
+  fate: (apiKey: number, request: DataView) => Fate = () => "pass";
+  /** Told when a fate other than `pass` has come true: that of a reply, once the broker has answered. */
+  onLoss: (apiKey: number, fate: Fate) => void = () => {};
   readonly #listener: Deno.TcpListener;
   readonly #target: { readonly hostname: string; readonly port: number };
   readonly #port: number;
@@ -56,7 +61,7 @@ export class KafkaProxy {
       close(client);
       close(broker);
     };
-    const fates = new Map<number, Fate>();
+    const fates: LossMap = new Map();
     try {
       await Promise.race([this.#forward(client, broker, fates), this.#answer(broker, client, fates)]);
     } finally {
@@ -64,21 +69,23 @@ export class KafkaProxy {
     }
   }
 
-  async #forward(client: Deno.Conn, broker: Deno.Conn, fates: Map<number, Fate>): Promise<void> {
+  async #forward(client: Deno.Conn, broker: Deno.Conn, fates: LossMap): Promise<void> {
     for await (const frame of frames(client)) {
       const view = new DataView(frame.buffer, frame.byteOffset + 4);
-      const fate = this.fate(view.getInt16(0));
-      if (fate === "request-lost") return;
-      fates.set(view.getInt32(CORRELATION_AT), fate);
+      const apiKey = view.getInt16(0);
+      const fate = this.fate(apiKey, view);
+      if (fate === "request-lost") return this.onLoss(apiKey, fate);
+      if (fate !== "pass") fates.set(view.getInt32(CORRELATION_AT), { apiKey, fate });
       await writeAll(broker, frame);
     }
   }
 
-  async #answer(broker: Deno.Conn, client: Deno.Conn, fates: Map<number, Fate>): Promise<void> {
+  async #answer(broker: Deno.Conn, client: Deno.Conn, fates: LossMap): Promise<void> {
     for await (const frame of frames(broker)) {
-      const fate = fates.get(new DataView(frame.buffer, frame.byteOffset + 4).getInt32(0));
-      if (fate === "reply-lost") return;
-      if (fate !== "silent") await writeAll(client, this.#readdressed(frame));
+      const loss = fates.get(new DataView(frame.buffer, frame.byteOffset + 4).getInt32(0));
+      if (loss !== undefined) this.onLoss(loss.apiKey, loss.fate);
+      if (loss?.fate === "reply-lost") return;
+      if (loss?.fate !== "silent") await writeAll(client, this.#readdressed(frame));
     }
   }
 
