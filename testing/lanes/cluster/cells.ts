@@ -2,8 +2,8 @@
 import { sleep } from "../../../tools/services/service.ts";
 import { SeededRandom } from "../../seeded_random.ts";
 import { Scene, UNCOMMITTED_ROWS_MAX, type Verdict } from "./scene.ts";
-import type { NodeRole, TestCluster } from "./test_cluster.ts";
-import { topicsOf } from "./verifier_data.ts";
+import { bounceNode, bounceWorker, rolesOf, WORKERS } from "./disturbances.ts";
+import type { TestCluster } from "./test_cluster.ts";
 import type { Guarantee } from "./verifier_job.ts";
 
 /** One cell. */
@@ -39,13 +39,14 @@ export interface CellSize {
   readonly seed: number;
 }
 
-/** Name of a cell for tables and tests. */
-export function nameOf({ fault, target, guarantee, nodes }: Cell): string {
-  return `${nodes} node${nodes === 1 ? "" : "s"}, ${guarantee}, ${target}, ${fault}`;
+/** What happens in a cell. */
+export function cellText({ fault, target }: Cell): string {
+  return `${fault} of a ${target}`;
 }
 
-/** How many rows may come again under at-least-once: a worker that closes in good order repeats none. */
-export function repeatedMax({ fault, target }: Cell, bounces: number): number {
+/** How many rows of each output may come again: a worker that closes in good order repeats none. */
+export function repeatedRowsMax({ fault, target, guarantee }: Cell, bounces: number): number {
+  if (guarantee === "exactly-once") return 0;
   if (target === "worker") return fault === "clean restart" ? 0 : bounces * UNCOMMITTED_ROWS_MAX;
   // A broker that goes down takes the replies of both workers with it.
   return 2 * bounces * UNCOMMITTED_ROWS_MAX;
@@ -63,53 +64,29 @@ export async function runCell(cell: Cell, run: CellSize & { readonly cluster: Te
   await using scene = await Scene.open({ cluster, guarantee: cell.guarantee, rows });
   try {
     const random = new SeededRandom(seed);
-    for (const id of ["a", "b"]) scene.start(id);
+    for (const id of WORKERS) scene.start(id);
     await scene.feeder.feedTo(500, rowsPerSecond);
     await scene.isShared();
     const phase = Math.floor(rows / (bounces + 1));
     for (let bounce = 0; bounce < bounces; bounce++) {
       await scene.feeder.feedTo(Math.floor(phase * (bounce + 0.5)), rowsPerSecond);
-      await Promise.all([
-        scene.feeder.feedTo(phase * (bounce + 1), rowsPerSecond),
+      await scene.feedDuring(
+        { end: phase * (bounce + 1), rowsPerSecond },
         sleep(random.uint32() % 1_500).then(() => bounceOnce(cell, scene, bounce)),
-      ]);
+      );
     }
-    return await scene.finish(repeatedMax(cell, bounces), rowsPerSecond);
+    return await scene.finish(repeatedRowsMax(cell, bounces), rowsPerSecond);
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${scene.problems}`, { cause: error });
+    throw scene.failure(error);
   }
 }
 
 async function bounceOnce({ fault, target }: Cell, scene: Scene, bounce: number): Promise<void> {
-  if (target === "worker") {
-    const id = ["a", "b"][bounce % 2]!;
-    scene.note(`${fault} of worker ${id}`);
-    if (fault === "kill -9") await scene.worker(id).kill();
-    else await scene.worker(id).terminate();
-    scene.start(id);
-  } else {
-    const { cluster } = scene;
-    const role = roleOf(scene, bounce), node = await cluster.nodeOf(role);
-    scene.note(`${fault} of node ${node}: ${JSON.stringify(role)}`);
-    if (fault === "kill -9") await cluster.kill(node);
-    else await cluster.stop(node);
-    await sleep(1_000);
-    await cluster.restart(node);
-    scene.note(`node ${node} is back`);
-    await scene.until("all replicas are in sync", () => cluster.admin.isWhole(scene.topics));
-  }
-  await scene.isShared();
-}
-
-/** Each bounce hits another role; on one node all are the same. */
-function roleOf(scene: Scene, bounce: number): NodeRole {
-  const { input } = topicsOf(scene.name);
-  const transactionalId = `${scene.groupId}.a.0`;
-  const roles: readonly NodeRole[] = [
-    { leads: { topic: input.name, partition: 0 } },
-    { coordinates: scene.groupId, kind: "group" },
-    "controller",
-    { coordinates: transactionalId, kind: "transaction" },
-  ];
-  return roles[bounce % roles.length]!;
+  const isKilled = fault === "kill -9";
+  if (target === "worker") return await bounceWorker(scene, { id: WORKERS[bounce % WORKERS.length]!, isKilled });
+  // Each bounce hits another role; on one node all are the same.
+  const roles = rolesOf(scene), role = roles[bounce % roles.length]!;
+  const node = await scene.cluster.nodeOf(role);
+  scene.note(`${fault} of node ${node}: ${JSON.stringify(role)}`);
+  await bounceNode(scene, { id: node, isKilled });
 }

@@ -2,8 +2,6 @@
 import { encodeRows } from "../../../lib/app/encode_rows.ts";
 import type { Outcome } from "../../../lib/base/outcome.ts";
 import { kafkaBroker } from "../../../lib/adapters/kafka/kafka.ts";
-import { randomId } from "../../../lib/seams/random.ts";
-import { SystemRandom } from "../../../lib/adapters/system/system_random.ts";
 import type { Broker, GroupMetadata, TransactionalProducer } from "../../../lib/seams/broker.ts";
 import { SeededRandom } from "../../seeded_random.ts";
 import { type InputRow, topicsOf, TRANSACTION_ROWS } from "./verifier_data.ts";
@@ -29,13 +27,14 @@ export class Feeder {
 
   /**
    * @param name Name of the app.
-   * @param options Addresses of the cluster, what to feed, and who is told of troubles.
+   * @param options Addresses of the cluster, what to feed, how many rows another one has fed, and who is told of troubles.
    */
   constructor(
     name: string,
-    { brokers, rows, note }: {
+    { brokers, rows, fed, note }: {
       readonly brokers: readonly string[];
       readonly rows: readonly InputRow[];
+      readonly fed: number;
       readonly note: (text: string) => void;
     },
   ) {
@@ -43,7 +42,8 @@ export class Feeder {
     this.#broker = kafkaBroker({ brokers, requestTimeoutMs: 10_000 });
     this.#name = name;
     this.#rows = rows;
-    const groupId = `${name}-feeder-${randomId(new SystemRandom()).slice(0, 6)}`;
+    this.#fed = fed;
+    const groupId = `${name}-feeder`;
     this.#group = { groupId, generation: -1, memberId: "", instanceId: null };
   }
 
@@ -97,18 +97,11 @@ export class Feeder {
     const until = Math.min(end, this.#fed + TRANSACTION_ROWS);
     const rows = this.#rows.slice(this.#fed, until);
     const put = isAborted ? rows.map(({ key }) => ({ key, seq: -1, value: -1 })) : rows;
-    const t0 = performance.now();
-    const m = (w: string) => {
-      const d = Math.round(performance.now() - t0);
-      if (d > 1500) this.#note(`${w} ${d}`);
-    };
     producer.begin();
     applied(await producer.produce(encodeRows(put, { topic: input, wallMs: Date.now() })!));
-    m("produced");
     if (isAborted) return applied(await producer.abort());
     const position = { topic: input.name, partition: 0, offset: BigInt(until), leaderEpoch: -1, metadata: "" };
     applied(await producer.sendOffsets([position], this.#group));
-    m("offsets");
     applied(await producer.commit());
     this.#fed = until;
   }
@@ -116,19 +109,11 @@ export class Feeder {
   /** A new producer, and the truth about how far the one before came. */
   async #takeOver(): Promise<TransactionalProducer> {
     const producer = await this.#broker.transactionalProducer({ transactionalId: this.#group.groupId });
-    const t0 = performance.now();
-    const m = (w: string) => {
-      const d = Math.round(performance.now() - t0);
-      if (d > 1500) this.#note(`${w} ${d}`);
-    };
     applied(await producer.initialize());
-    m("initialize");
     const consumer = await this.#broker.consumer({ groupId: this.#group.groupId });
     const place = { topic: topicsOf(this.#name).input.name, partition: 0 };
     const [committed] = await consumer.committed([place], { isStable: true });
-    m("committed");
     await consumer.close();
-    m("consumer closed");
     this.#fed = Number(committed?.offset ?? 0n);
     return producer;
   }

@@ -1,13 +1,13 @@
 /** The verifier job on a cluster: workers in processes of their own, records that go in, and the verdict at the end. */
-import { assert } from "@std/assert";
 import { kafkaBroker } from "../../../lib/adapters/kafka/kafka.ts";
+import type { TopicPartition } from "../../../lib/seams/broker.ts";
 import { Turbine } from "../../../mod.ts";
 import { sleep } from "../../../tools/services/service.ts";
 import { Feeder } from "./feeder.ts";
 import type { TestCluster } from "./test_cluster.ts";
 import { BATCH_ROWS, type InputRow, inputRows, PARTITIONS, topicsOf } from "./verifier_data.ts";
 import { assertNothingOpen, checkOutputs, placesOf, type ReadRows } from "./verifier_check.ts";
-import type { Guarantee, VerifierOptions } from "./verifier_job.ts";
+import { FAILOVER_GRACE_MS, type Guarantee, type VerifierOptions } from "./verifier_job.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /** How long the slowest thing may take: a machine that is shared, a coordinator that moves, a transaction that times out. */
@@ -28,6 +28,8 @@ export interface SceneOptions {
   readonly rows: number;
   /** Whether the job's clients go through toxiproxy. @default {false} */
   readonly isProxied?: boolean;
+  /** From this row on records have other keys: those of after the input topic has grown. @default {none} */
+  readonly grownFrom?: number;
   /** What a worker is told besides. @default {{}} */
   readonly worker?: Partial<VerifierOptions>;
   /** Reads the outputs at the end. @default {the adapter's own reader} */
@@ -48,12 +50,27 @@ export interface Verdict {
   readonly feederTroubles: number;
 }
 
+/** The guarantee was not kept. */
+export class BrokenPromise extends Error {
+  /** What was counted. */
+  readonly verdict: Verdict;
+
+  /** @param message What is wrong. @param verdict What was counted. */
+  constructor(message: string, verdict: Verdict) {
+    super(message);
+    this.verdict = verdict;
+  }
+}
+
+/** Lines of a process's log that a failure's report shows. */
+const LOG_LINES_MAX = 12;
+
 /** One job on a cluster. */
 export class Scene implements AsyncDisposable {
   /** Name of the app. */
   readonly name: string = `verifier-${crypto.randomUUID().slice(0, 8)}`;
-  /** Puts records in. */
-  readonly feeder: Feeder;
+  /** Puts records in; another one after the input topic has grown. */
+  feeder: Feeder;
   /** Where it plays. */
   readonly cluster: TestCluster;
   readonly #options: SceneOptions;
@@ -68,12 +85,8 @@ export class Scene implements AsyncDisposable {
     this.#options = options;
     this.cluster = options.cluster;
     this.#directory = directory;
-    this.#rows = inputRows(options.rows);
-    this.feeder = new Feeder(this.name, {
-      brokers: this.cluster.brokers,
-      rows: this.#rows,
-      note: (text) => this.note(text),
-    });
+    this.#rows = inputRows(options.rows, options.grownFrom);
+    this.feeder = this.#makeFeeder(0);
   }
 
   /** Makes the topics of a job. */
@@ -104,9 +117,18 @@ export class Scene implements AsyncDisposable {
     return [...this.#workers.values()];
   }
 
-  /** The topics have grown. */
-  set partitions(count: number) {
-    this.#partitions = count;
+  /** Partitions of the input topic. */
+  get partitions(): number {
+    return this.#partitions;
+  }
+
+  /** The input topic grows; what feeds it knows all partitions afterwards. */
+  async grow(partitions: number): Promise<void> {
+    await this.cluster.admin.grow(topicsOf(this.name).input.name, partitions);
+    this.#partitions = partitions;
+    await this.feeder.close();
+    this.feeder = this.#makeFeeder(this.feeder.fed);
+    this.note(`the input topic has ${partitions} partitions`);
   }
 
   /** Starts a worker, a static member of this id unless it is told otherwise. */
@@ -119,7 +141,7 @@ export class Scene implements AsyncDisposable {
       stateDirectory: `${this.#directory}/state-${id}`,
       checkpointsDirectory: `${this.#directory}/checkpoints`,
       instanceId: id,
-      failoverGraceMs: 10_000,
+      failoverGraceMs: FAILOVER_GRACE_MS,
       ...worker,
       ...more,
     }, this.#directory);
@@ -197,35 +219,72 @@ export class Scene implements AsyncDisposable {
   }
 
   /**
+   * Feeds while something else happens, and waits for both.
+   *
+   * @param feed Up to which row, and about how fast.
+   * @param event What happens.
+   * @throws What `event` or the feeder threw; nothing is under way then.
+   */
+  async feedDuring(
+    { end, rowsPerSecond }: { readonly end: number; readonly rowsPerSecond: number },
+    event: Promise<unknown>,
+  ): Promise<void> {
+    const done = event.catch(async (error) => {
+      // A broker that stays down would keep the feeder trying.
+      await this.feeder.close();
+      throw error;
+    });
+    const [happened, fed] = await Promise.allSettled([done, this.feeder.feedTo(end, rowsPerSecond)]);
+    if (happened.status === "rejected") throw happened.reason;
+    if (fed.status === "rejected") throw fed.reason;
+  }
+
+  /**
    * Feeds the rest, lets the workers process it and close, and judges.
    *
-   * @param repeatedRowsMax Rows that may come again in each output topic under at-least-once.
+   * @param repeatedRowsMax Rows that may come again in each output topic.
    * @param rowsPerSecond About how fast the rest is fed.
-   * @throws {AssertionError} when the promise is broken.
+   * @throws {BrokenPromise} when the promise is broken.
    */
   async finish(repeatedRowsMax: number, rowsPerSecond: number): Promise<Verdict> {
-    const { guarantee, cluster } = this.#options;
-    const repeatedMax = guarantee === "exactly-once" ? 0 : repeatedRowsMax;
     await this.feeder.feedTo(this.#rows.length, rowsPerSecond);
     await this.isCaughtUp();
     await Promise.all(this.workers.map((worker) => worker.terminate()));
     await this.isCaughtUp();
-    const counts = await this.#check();
+    await assertNothingOpen(this.cluster.admin, this.#places());
+    return await this.judge({ repeatedRowsMax });
+  }
+
+  /**
+   * Judges what stands in the output topics.
+   *
+   * @param how Rows that may come again in each of them; the number of rows that were processed, if not all; whether the
+   * beginning of the input is gone.
+   * @throws {BrokenPromise} when the promise is broken.
+   */
+  async judge(
+    { repeatedRowsMax, processed = this.#rows.length, isInputCut = false }: {
+      readonly repeatedRowsMax: number;
+      readonly processed?: number;
+      readonly isInputCut?: boolean;
+    },
+  ): Promise<Verdict> {
+    const counts = await this.#check(this.#rows.slice(0, processed), isInputCut);
     const both = [counts.echo, counts.totals];
-    await assertNothingOpen(cluster.admin, placesOf(this.topics, PARTITIONS));
     const verdict = {
-      rows: this.#rows.length,
+      rows: processed,
       lost: both.reduce((sum, { missing }) => sum + missing.length, 0),
       repeated: both.reduce((sum, { repeated }) => sum + repeated, 0),
-      repeatedMax: 2 * repeatedMax,
+      repeatedMax: 2 * repeatedRowsMax,
       feederTroubles: this.feeder.troubles,
     };
     for (const [topic, { rows, missing, repeated, wrong }] of Object.entries(counts)) {
+      if (missing.length === 0 && wrong.length === 0 && repeated <= repeatedRowsMax) continue;
       const list = (what: string, all: readonly string[]) => `${all.length} ${what}: ${all.slice(0, 5).join(", ")}`;
-      assert(
-        missing.length === 0 && wrong.length === 0 && repeated <= repeatedMax,
-        `${topic} has ${rows} rows for ${this.#rows.length} records; ${repeated} came again (at most ${repeatedMax}); ` +
+      throw new BrokenPromise(
+        `${topic} has ${rows} rows for ${processed} records; ${repeated} came again (at most ${repeatedRowsMax}); ` +
           `${list("are wrong", wrong)}; ${list("are missing", missing)}`,
+        verdict,
       );
     }
     return verdict;
@@ -238,19 +297,33 @@ export class Scene implements AsyncDisposable {
     await Deno.remove(this.#directory, { recursive: true });
   }
 
-  /** What was done and what all processes logged, for a failure's report. */
-  get problems(): string {
+  /** An error, with what was done and what all processes logged last. */
+  failure(error: unknown): Error {
     const all = [...this.#past, ...this.workers];
-    return this.#notes.map((line) => `${line}\n`).join("") +
-      all.map(({ problems }, at) => problems === "" ? "" : `process ${at}:\n${problems}`).join("");
+    const logs = all.map(({ problems }, at) => {
+      const lines = problems.split("\n");
+      return problems === "" ? "" : `process ${at}:\n${lines.slice(-LOG_LINES_MAX).join("\n")}`;
+    });
+    const message = `${(error as Error).message}\n${this.#notes.map((line) => `${line}\n`).join("")}${logs.join("")}`;
+    return error instanceof BrokenPromise ? new BrokenPromise(message, error.verdict) : new Error(message);
   }
 
-  async #check() {
+  #makeFeeder(fed: number): Feeder {
+    const { brokers } = this.cluster;
+    return new Feeder(this.name, { brokers, rows: this.#rows, fed, note: (text) => this.note(text) });
+  }
+
+  #places(): TopicPartition[] {
+    const { input, echo, totals } = topicsOf(this.name);
+    return [...placesOf([input.name], this.#partitions), ...placesOf([echo.name, totals.name], PARTITIONS)];
+  }
+
+  async #check(rows: readonly InputRow[], isInputCut: boolean) {
     const broker = kafkaBroker({ brokers: this.cluster.brokers });
     try {
       const client = new Turbine(this.name, { broker });
       const read = this.#options.read ?? ((topic) => client.read(topic));
-      return await checkOutputs(this.name, { rows: this.#rows, read });
+      return await checkOutputs(this.name, { rows, read, isInputCut });
     } finally {
       await broker.close();
     }

@@ -126,6 +126,25 @@ export class TestCluster implements AsyncDisposable {
     Deno.kill(await this.#pid(node), "SIGCONT");
   }
 
+  /** Whatever was done to nodes that run and to their connections is undone. */
+  async heal(): Promise<void> {
+    await this.#toxiproxy?.reset();
+    for (const node of this.nodes) {
+      const pid = await nodePid(node, this.#layout);
+      if (pid === undefined) await this.restart(node);
+      else Deno.kill(pid, "SIGCONT");
+    }
+  }
+
+  /** The generation of a group of the classic protocol, as its coordinators logged it; -1 when it never was stable. */
+  async generation(groupId: string): Promise<number> {
+    const stabilized = (await this.log()).matchAll(/Stabilized group (\S+) generation (\d+)/g);
+    return Math.max(
+      -1,
+      ...[...stabilized].filter(([, group]) => group === groupId).map(([, , number]) => Number(number)),
+    );
+  }
+
   /** What the nodes have logged since each was started last. */
   async log(): Promise<string> {
     return (await Promise.all(this.nodes.map((node) => nodeLog(node, this.#layout)))).join("\n");

@@ -66,21 +66,27 @@ export function countOutput<T extends { readonly key: string; readonly seq: numb
  * Counts the outputs of a job.
  *
  * @param name Name of the app.
- * @param more What was fed, and what reads a topic.
+ * @param more What was fed, what reads a topic, and whether the beginning of the input is gone.
  * @returns Counts of the topic of echoes and of that of totals.
  * @throws {AssertionError} when the input itself is not what was fed.
  */
 export async function checkOutputs(
   name: string,
-  { rows, read }: { readonly rows: readonly InputRow[]; readonly read: ReadRows },
+  { rows, read, isInputCut = false }: {
+    readonly rows: readonly InputRow[];
+    readonly read: ReadRows;
+    readonly isInputCut?: boolean;
+  },
 ): Promise<{ readonly echo: OutputCounts; readonly totals: OutputCounts }> {
   const { input, echo, totals } = topicsOf(name);
   const expected = expectedTotals(rows);
   const isEcho = (row: InputRow, { value }: { value: number }) => row.value === value;
   const isTotal = (row: TotalRow, { total }: { total: TotalRow }) =>
     row.count === total.count && row.sum === total.sum && row.min === total.min && row.max === total.max;
-  const fed = countOutput(await read(input as Topic) as InputRow[], { expected, isEqual: isEcho });
-  assertEquals(fed, { rows: rows.length, missing: [], repeated: 0, wrong: [] }, "the input is not what was fed");
+  if (!isInputCut) {
+    const fed = countOutput(await read(input as Topic) as InputRow[], { expected, isEqual: isEcho });
+    assertEquals(fed, { rows: rows.length, missing: [], repeated: 0, wrong: [] }, "the input is not what was fed");
+  }
   return {
     echo: countOutput(await read(echo as Topic) as InputRow[], { expected, isEqual: isEcho }),
     totals: countOutput(await read(totals as Topic) as TotalRow[], { expected, isEqual: isTotal }),

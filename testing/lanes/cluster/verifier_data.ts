@@ -59,14 +59,20 @@ export function topicsOf(name: string): VerifierTopics {
   };
 }
 
-/** The records of a run, in the order in which they are fed. @param count How many. */
-export function inputRows(count: number): InputRow[] {
+/**
+ * The records of a run, in the order in which they are fed.
+ *
+ * @param count How many.
+ * @param grownFrom From this one on they have other keys, as a key's place changes with the number of partitions.
+ */
+export function inputRows(count: number, grownFrom: number = count): InputRow[] {
   const random = new SeededRandom(count);
-  const next = new Array<number>(KEYS).fill(0);
-  return Array.from({ length: count }, () => {
-    const key = random.uint32() % KEYS;
-    const seq = next[key]!++;
-    return { key: `k${key}`, seq, value: random.uint32() % 2_000_001 - 1_000_000 };
+  const next = new Map<string, number>();
+  return Array.from({ length: count }, (_, at) => {
+    const key = `${at < grownFrom ? "k" : "g"}${random.uint32() % KEYS}`;
+    const seq = next.get(key) ?? 0;
+    next.set(key, seq + 1);
+    return { key, seq, value: random.uint32() % 2_000_001 - 1_000_000 };
   });
 }
 

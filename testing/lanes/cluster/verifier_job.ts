@@ -1,7 +1,7 @@
 /**
  * The verifier job: echoes each record, and keeps count, sum, least and greatest integer of each key in state. As a program
- * it runs until SIGTERM, or until it is killed; standard output has a line `started`, and a line `tasks <partitions>` for
- * each change of what it works on.
+ * it runs until SIGTERM, or until it is killed; SIGUSR1 drains it and SIGUSR2 lets it join again. Standard output has a line
+ * `started`, and a line `tasks <partitions>` for each change of what it works on.
  *
  * Argument: {@linkcode VerifierOptions} as JSON.
  */
@@ -12,6 +12,9 @@ import { BATCH_ROWS, topicsOf, type TotalRow } from "./verifier_data.ts";
 
 /** The promise of a job. */
 export type Guarantee = "at-least-once" | "exactly-once";
+
+/** A silent process loses its partitions after this, in milliseconds. */
+export const FAILOVER_GRACE_MS = 10_000;
 
 /** One process of the job. */
 export interface VerifierOptions {
@@ -111,6 +114,8 @@ async function main(options: VerifierOptions): Promise<void> {
   });
   await using running = await app.start();
   Deno.addSignalListener("SIGTERM", () => void running.close());
+  Deno.addSignalListener("SIGUSR1", () => void running.drain());
+  Deno.addSignalListener("SIGUSR2", () => void running.rejoin());
   console.log("started");
   let shown = "";
   while (!running.isClosed) {

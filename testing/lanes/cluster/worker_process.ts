@@ -73,8 +73,10 @@ export class WorkerProcess {
     assert(this.#code === undefined, `a worker ended by itself with code ${this.#code}:\n${this.#problems}`);
   }
 
-  /** SIGSTOP and SIGCONT: silence, then it goes on as if nothing had been. */
-  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+  /**
+   * SIGSTOP and SIGCONT: silence, then it goes on as if nothing had been. SIGUSR1 and SIGUSR2: it drains, and joins again.
+   */
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2"): void {
     this.#child.kill(signal);
   }
 

@@ -1,0 +1,219 @@
+/** Random scenes: what else can happen to a job on a cluster, beside the bounces of the cells. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { sleep } from "../../../tools/services/service.ts";
+import { SeededRandom } from "../../seeded_random.ts";
+import { type Disturbance, DISTURBANCES, WORKERS } from "./disturbances.ts";
+import { Scene, UNCOMMITTED_ROWS_MAX, type Verdict } from "./scene.ts";
+import type { TestCluster } from "./test_cluster.ts";
+import { placesOf } from "./verifier_check.ts";
+import { PARTITIONS, topicsOf } from "./verifier_data.ts";
+import { FAILOVER_GRACE_MS, type Guarantee } from "./verifier_job.ts";
+
+/** What a scene is played with. */
+export interface Play {
+  /** Where; clients go through toxiproxy. */
+  readonly cluster: TestCluster;
+  /** The job's promise. */
+  readonly guarantee: Guarantee;
+  /** Rows that are fed in all. */
+  readonly rows: number;
+  /** About how fast. */
+  readonly rowsPerSecond: number;
+  /** Seed of everything that is left to chance. */
+  readonly seed: number;
+}
+
+/** One kind of scene. */
+export interface SceneKind {
+  /** Name for tables. */
+  readonly name: string;
+  /** Plays it. @throws {Error} when the promise is broken, with what was done and logged. */
+  readonly play: (play: Play) => Promise<Verdict>;
+}
+
+/** Disturbances of a scene that mixes them, and of one that repeats one kind. */
+const [MIXED, REPEATED] = [6, 3];
+
+/** All kinds; each is played under both guarantees. */
+export const SCENES: readonly SceneKind[] = [
+  { name: "mixture", play: (play) => disturbed(play, (random) => shuffled(DISTURBANCES, random).slice(0, MIXED)) },
+  ...DISTURBANCES.map((one) => ({
+    name: one.name,
+    play: (play: Play) => disturbed(play, () => new Array<Disturbance>(REPEATED).fill(one)),
+  })),
+  { name: "static restart inside the grace", play: staticInside },
+  { name: "static restart beyond the grace", play: staticBeyond },
+  { name: "partitions added", play: grown },
+  { name: "offsets expired", play: expired },
+  { name: "retention beyond our position", play: cut },
+];
+
+/** All elements in another order. */
+export function shuffled<T>(all: readonly T[], random: SeededRandom): T[] {
+  const rest = [...all];
+  return all.map(() => rest.splice(random.uint32() % rest.length, 1)[0]!);
+}
+
+/** Opens a scene with two workers that are at work. */
+async function open(play: Play, more: { readonly grownFrom?: number } = {}): Promise<Scene> {
+  const scene = await Scene.open({ ...play, ...more, isProxied: true, worker: { metadataMaxAgeMs: 2_000 } });
+  try {
+    for (const id of WORKERS) scene.start(id);
+    await scene.feeder.feedTo(500, play.rowsPerSecond);
+    await scene.isShared();
+    return scene;
+  } catch (error) {
+    const failure = scene.failure(error);
+    await scene[Symbol.asyncDispose]();
+    throw failure;
+  }
+}
+
+/** Plays something in a scene, and adds to a failure what was done. */
+async function playIn(scene: Scene, what: () => Promise<Verdict>): Promise<Verdict> {
+  await using _scene = scene;
+  try {
+    return await what();
+  } catch (error) {
+    await scene.cluster.heal();
+    throw scene.failure(error);
+  }
+}
+
+async function disturbed(play: Play, choose: (random: SeededRandom) => readonly Disturbance[]): Promise<Verdict> {
+  const { guarantee, rows, rowsPerSecond, seed } = play;
+  const random = new SeededRandom(seed), chosen = choose(random);
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    const phase = Math.floor(rows / (chosen.length + 1));
+    for (const [at, disturbance] of chosen.entries()) {
+      await scene.feeder.feedTo(Math.floor(phase * (at + 0.5)), rowsPerSecond);
+      const happening = sleep(random.uint32() % 500).then(() => disturbance.happen(scene, random));
+      await scene.feedDuring({ end: phase * (at + 1), rowsPerSecond }, happening);
+    }
+    const repeatedRowsMax = chosen.reduce((sum, disturbance) => sum + disturbance.repeatedRowsMax, 0);
+    return await scene.finish(guarantee === "exactly-once" ? 0 : repeatedRowsMax, rowsPerSecond);
+  });
+}
+
+/** A static member that is back in time finds its partitions; the group has not heard of anything. */
+async function staticInside(play: Play): Promise<Verdict> {
+  const { guarantee, rows, rowsPerSecond, cluster, seed } = play;
+  const random = new SeededRandom(seed);
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    let kills = 0;
+    for (let time = 1; time <= REPEATED; time++) {
+      await scene.feeder.feedTo(Math.floor(rows * time / (REPEATED + 1)), rowsPerSecond);
+      const id = WORKERS[time % WORKERS.length]!, other = scene.worker(WORKERS[(time + 1) % WORKERS.length]!);
+      const [generation, changes, tasks] = [await cluster.generation(scene.groupId), other.changes, [
+        ...scene.worker(id).tasks,
+      ]];
+      const isKilled = random.uint32() % 2 === 0;
+      scene.note(`worker ${id} is ${isKilled ? "killed" : "stopped"} and comes back in time`);
+      if (isKilled) await scene.worker(id).kill();
+      else await scene.worker(id).terminate();
+      if (isKilled) kills += 1;
+      await sleep(random.uint32() % (FAILOVER_GRACE_MS / 2));
+      scene.start(id);
+      await scene.isShared();
+      assertEquals(scene.worker(id).tasks, tasks, "a static member has other partitions than before");
+      assertEquals(await cluster.generation(scene.groupId), generation, "the group has another generation");
+      assertEquals(other.changes, changes, "the other worker has heard of a restart");
+    }
+    return await scene.finish(guarantee === "exactly-once" ? 0 : kills * UNCOMMITTED_ROWS_MAX, rowsPerSecond);
+  });
+}
+
+/** A static member that is late finds that others have its partitions, and gets a share again. */
+async function staticBeyond(play: Play): Promise<Verdict> {
+  const { rows, rowsPerSecond, cluster } = play;
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    await scene.feeder.feedTo(Math.floor(rows / 3), rowsPerSecond);
+    const generation = await cluster.generation(scene.groupId);
+    await scene.worker("a").terminate();
+    scene.note("worker a is stopped");
+    await scene.feedDuring(
+      { end: Math.floor(rows * 2 / 3), rowsPerSecond },
+      scene.until("the other worker has all partitions", () => scene.worker("b").tasks.length === PARTITIONS),
+    );
+    assert(await cluster.generation(scene.groupId) > generation, "the group has the same generation");
+    scene.start("a");
+    await scene.isShared();
+    return await scene.finish(0, rowsPerSecond);
+  });
+}
+
+/** More partitions while it runs: the workers find them, and begin each at its beginning. */
+async function grown(play: Play): Promise<Verdict> {
+  const { rows, rowsPerSecond } = play;
+  const grownFrom = Math.floor(rows / 2);
+  const scene = await open(play, { grownFrom });
+  return await playIn(scene, async () => {
+    await scene.feeder.feedTo(grownFrom, rowsPerSecond);
+    await scene.grow(PARTITIONS + 3);
+    await scene.feeder.feedTo(Math.floor((grownFrom + rows) / 2), rowsPerSecond);
+    await scene.isShared();
+    return await scene.finish(0, rowsPerSecond);
+  });
+}
+
+/** Feeds half, lets the workers commit it and close. */
+async function halfWay(scene: Scene, { rows, rowsPerSecond }: Play): Promise<number> {
+  const half = Math.floor(rows / 2);
+  await scene.feeder.feedTo(half, rowsPerSecond);
+  await scene.isCaughtUp();
+  for (const id of WORKERS) {
+    await scene.worker(id).terminate();
+    scene.forget(id);
+  }
+  return half;
+}
+
+/** A worker that must not go on tells why, and ends. */
+async function refuses(scene: Scene, why: RegExp): Promise<void> {
+  const worker = scene.start("a");
+  assert(await worker.ended() !== 0, "a worker that cannot go on ended as if nothing were wrong");
+  assertMatch(worker.problems, why);
+  scene.forget("a");
+}
+
+/**
+ * The group has forgotten how far it came. At-least-once goes on where its state stands; exactly-once cannot know what was
+ * published, and stops until it is told to begin anew.
+ */
+async function expired(play: Play): Promise<Verdict> {
+  const { guarantee, rowsPerSecond, cluster } = play;
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    const half = await halfWay(scene, play);
+    await scene.until(
+      "the group is empty and deleted",
+      () => cluster.admin.deleteGroup(scene.groupId).then(() => true),
+    );
+    scene.note("the group is deleted");
+    const isExactlyOnce = guarantee === "exactly-once";
+    if (isExactlyOnce) await refuses(scene, /Cannot recover .* the group has no committed offset/);
+    for (const id of WORKERS) scene.start(id, isExactlyOnce ? { onCrashRecovery: "rebuild-from-earliest" } : {});
+    await scene.isShared();
+    return await scene.finish(isExactlyOnce ? half : 0, rowsPerSecond);
+  });
+}
+
+/** Records that were not read yet are gone: nobody goes on behind them as if they had never been. */
+async function cut(play: Play): Promise<Verdict> {
+  const { rows, rowsPerSecond, cluster } = play;
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    const half = await halfWay(scene, play);
+    await scene.feeder.feedTo(rows, rowsPerSecond);
+    const places = placesOf([topicsOf(scene.name).input.name], PARTITIONS);
+    for (const { topic, partition, logEnd } of await cluster.admin.bounds(places, true)) {
+      await cluster.admin.deleteRecords({ topic, partition }, logEnd - 1n);
+    }
+    scene.note("records that were not read are gone");
+    await refuses(scene, /is outside of the log of/);
+    return await scene.judge({ repeatedRowsMax: 0, processed: half, isInputCut: true });
+  });
+}
