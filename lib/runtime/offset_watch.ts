@@ -38,7 +38,8 @@ export class OffsetWatch {
   /** Milliseconds until {@linkcode OffsetWatch.look} may ask; infinite when it never does. */
   dueInMs(): number {
     const { commits, environment: { clock }, intervalMs } = this.#parts;
-    return commits.transactionalId === null ? this.#sinceMs + intervalMs - clock.monotonicMs() : Infinity;
+    // Not less than a timer can wait: by a rounding error before its time, it is not asked yet.
+    return commits.transactionalId === null ? Math.max(1, this.#sinceMs + intervalMs - clock.monotonicMs()) : Infinity;
   }
 
   /** Asks the group when it is time, and lets tasks whose offset is older than theirs commit again. */

@@ -185,8 +185,9 @@ export class TaskKeeper {
     if (this.#fatal !== undefined || this.#trimTo !== undefined) return 0;
     if (this.#running !== undefined) return LOOK_MS;
     if (!this.#hasCommits) return Infinity;
-    // What is due and was not started has failed a moment ago.
-    return replayDueInMs(this.#exposure(), this.#bounds()) || LOOK_MS;
+    const dueInMs = replayDueInMs(this.#exposure(), this.#bounds());
+    // What is due and was not started has failed a moment ago. A wait by a rounding error would be no wait.
+    return dueInMs === 0 ? LOOK_MS : Math.max(1, dueInMs);
   }
 
   /** Resolves when nothing is under way. */

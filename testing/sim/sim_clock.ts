@@ -6,6 +6,9 @@ import type { ScheduledEvent, Scheduler } from "./scheduler.ts";
 /** Wall time at the start of every run: 2030-01-01T00:00:00Z. */
 export const EPOCH_MS = 1_893_456_000_000;
 
+/** How often one process may ask for the time within one event: more is a loop that waits for nothing. */
+const READS_MAX = 100_000;
+
 /** The machine's clock as its processes see it: it may drift, jump, and disagree with everybody else's about the date. */
 export class SimClock implements FaultyClock {
   readonly #scheduler: Scheduler;
@@ -80,6 +83,8 @@ export class ProcessClock implements Clock {
   readonly #scheduler: Scheduler;
   readonly #life: Life;
   readonly #sleepers = new Set<Sleeper>();
+  #step = 0;
+  #reads = 0;
 
   /**
    * @param machine The machine's clock.
@@ -103,9 +108,22 @@ export class ProcessClock implements Clock {
     return this.#machine.wallMs();
   }
 
-  /** Monotonic time in milliseconds. */
+  /**
+   * Monotonic time in milliseconds.
+   *
+   * @throws {Error} when somebody asks without end while no time passes: the run would never end.
+   */
   monotonicMs(): number {
-    return this.#machine.monotonicMs();
+    const nowMs = this.#machine.monotonicMs();
+    const { steps } = this.#scheduler;
+    if (steps !== this.#step) {
+      this.#step = steps;
+      this.#reads = 0;
+    }
+    if (++this.#reads > READS_MAX) {
+      throw new Error(`Somebody goes round in circles at ${nowMs} ms and waits for nothing`);
+    }
+    return nowMs;
   }
 
   /** Sleeps of the process that have not ended. */
