@@ -6,6 +6,7 @@ import { recordsOf, rowsOf } from "../../../testing/record_rows.ts";
 import { decodeBatches, type DecodedRecords } from "./decode_batches.ts";
 import { encodeBatches } from "./encode_batches.ts";
 import { ATTRIBUTES, CHECKED_FROM, type Compression, COMPRESSIONS, HEADER_SIZE } from "./record_batch.ts";
+import { peekEnd } from "./scan_batches.ts";
 
 /** One batch of eight records as Kafka 4.1's own producer wrote it with each codec. */
 const BY_KAFKA: Readonly<Record<string, string>> = {
@@ -295,4 +296,25 @@ Deno.test("decodeBatches() reserves nothing for records that are only claimed", 
     view.setUint32(17, crc32c(bytes.subarray(CHECKED_FROM)));
     assertThrows(() => decodeBatches(bytes, ALL), BrokerUnavailableError);
   }
+});
+
+Deno.test("peekEnd() tells where whole batches end that decodeBatches() would read, wherever the bytes are cut off", () => {
+  const first = batchAt(10, ["a", "b"]);
+  const second = batchAt(20, [], { attributes: ATTRIBUTES.isControl | ATTRIBUTES.isTransactional });
+  const bytes = joined([first, second, batchAt(21, ["c"])]);
+  for (let length = first.length; length <= bytes.length; length++) {
+    const cut = bytes.subarray(0, length);
+    const { to, leaderEpoch } = decodeBatches(cut, { from: 10, aborted: [] });
+    assertEquals(peekEnd(cut), { offset: BigInt(to), leaderEpoch });
+  }
+  for (let length = 0; length < first.length; length++) assertEquals(peekEnd(bytes.subarray(0, length)), null);
+});
+
+Deno.test("peekEnd() tells nothing of batches that cannot be", () => {
+  const backwards = joined([batchAt(10, ["a"]), batchAt(3, ["b"])]);
+  const foreign = batchAt(10, ["a"]);
+  foreign[16] = 1;
+  const endless = batchAt(10, ["a"]);
+  new DataView(endless.buffer).setInt32(8, -9);
+  assertEquals([backwards, foreign, endless].map(peekEnd), [null, null, null]);
 });

@@ -2,12 +2,13 @@ import { BrokerUnavailableError, OffsetOutOfRangeError, StreamError } from "../.
 import type { TopicPartition } from "../../seams/broker.ts";
 import { CODE, codeError, isStaleLeader } from "./broker_codes.ts";
 import { decodeBatches } from "./decode_batches.ts";
-import { bestVersion } from "./connection.ts";
+import { bestVersion, type CallFor } from "./connection.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { leaderEpochRun } from "./leader_epoch_run.ts";
 import { logBounds } from "./log_bounds.ts";
 import type { Notice } from "./notice.ts";
 import type { PartitionFeed } from "./partition_feed.ts";
+import { peekEnd } from "./scan_batches.ts";
 import {
   type DivergingEpoch,
   FETCH,
@@ -20,13 +21,16 @@ import {
 
 /** Wait before a leader that has moved is looked for again, in milliseconds. */
 const RETRY_MS = 100;
+/** More than what sending takes for each partition. */
+const MICROTASKS = 16;
 /** A leader that is not found so often in a row is an error that polling tells. */
 const STALE_MAX = 5;
 
 /**
- * Keeps one fetch under way at each leader, for those partitions of which nothing waits to be handed out. So the next
- * records travel while the last ones are processed, and what is held stays bounded: a leader is asked again when less than
- * one reply waits to be handed out.
+ * Keeps one fetch under way at each leader. The next one is sent as soon as a reply has come, before that is decoded: so
+ * records travel while the last ones are decoded, handed out and processed. What is held stays bounded: a leader is asked
+ * again when no more than one reply of it waits to be handed out. Partitions take turns: those that gave nothing for the
+ * longest time stand first in a fetch, as one that has much could fill each reply alone.
  *
  * Each fetch tells the leader epoch of what was read before, so a log that was truncated below the position is noticed
  * although it has grown past it (KIP-320), and names topics by their ids, so that one which was deleted and created again
@@ -41,6 +45,13 @@ export class Fetcher {
   readonly #channel: Channel;
   readonly #lookChannel: Channel;
   readonly #running = new Set<number>();
+  /** When each partition gave something, by a count of replies. */
+  readonly #lastGave = new WeakMap<PartitionFeed, number>();
+  #replies = 0;
+  #requests = 0;
+  #feeds: readonly PartitionFeed[] = [];
+  #bytesMax = 1;
+  #isClosed = false;
 
   /**
    * @param client Connections.
@@ -65,7 +76,7 @@ export class Fetcher {
   }
 
   /**
-   * Begins fetches for partitions that have nothing to hand out.
+   * Begins fetches for partitions that may take more. They go on by themselves until enough waits to be handed out.
    *
    * @param feeds Assigned partitions.
    * @param bytesMax Bound of each reply, in bytes.
@@ -73,9 +84,15 @@ export class Fetcher {
    * @throws {BrokerUnavailableError} when leaders are not known.
    */
   async start(feeds: readonly PartitionFeed[], bytesMax: number): Promise<void> {
-    const hungry = feeds.filter((feed) =>
-      !feed.isFull && !feed.isPaused && feed.failure === null && feed.position !== null
-    );
+    this.#feeds = feeds;
+    this.#bytesMax = Math.min(Math.max(1, Math.floor(bytesMax)), 0x7fff_ffff);
+    await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    const feeds = this.#feeds;
+    const hungry = feeds.filter((feed) => feed.isHungry)
+      .sort((a, b) => (this.#lastGave.get(a) ?? 0) - (this.#lastGave.get(b) ?? 0));
     if (hungry.length === 0) return;
     for (const [leader, group] of await this.#client.byLeader(hungry)) {
       if (this.#running.has(leader)) continue;
@@ -84,38 +101,38 @@ export class Fetcher {
         const place = await this.#placeOf(feed);
         if (place !== null) places.push(place);
       }
+      if (await this.#bytesHeld(leader, feeds) > this.#bytesMax) continue;
       // Looking up may have taken a while.
-      if (places.length === 0 || this.#running.has(leader)) continue;
-      if (await this.#bytesHeld(leader, feeds) >= bytesMax) continue;
+      const left = places.filter(isAhead);
+      if (left.length === 0 || this.#running.has(leader) || this.#isClosed) continue;
       this.#running.add(leader);
-      void this.#fetch(leader, places, bytesMax).finally(() => {
-        this.#running.delete(leader);
-        this.#notice.give();
-      });
+      void this.#fetch(leader, left).finally(() => this.#notice.give());
     }
   }
 
   /** Drops what is under way. */
   close(): void {
+    this.#isClosed = true;
     this.#client.closeChannel(this.#channel);
     this.#client.closeChannel(this.#lookChannel);
   }
 
   /** What to ask for, or `null` when the position belongs to a topic that is no more. */
   async #placeOf(feed: PartitionFeed): Promise<FetchOf | null> {
-    const { topic, partition, position, positionEpoch, version } = feed;
-    if (position === null) return null;
+    const { topic, partition, frontier, version } = feed;
+    if (frontier === null) return null;
+    const { offset, leaderEpoch: lastEpoch } = frontier;
     const { topicId, leaderEpochs } = await this.#client.topic(topic);
     // Meanwhile it may have been sent elsewhere, or a fetch that was under way has come.
-    if (feed.version !== version || feed.position !== position || feed.isFull) return null;
+    if (feed.version !== version || feed.frontier?.offset !== offset || !feed.isHungry) return null;
     if (feed.topicId !== null && feed.topicId !== topicId) {
-      const error = await this.#recreated(feed, position);
+      const error = await this.#recreated(feed, offset);
       if (feed.version === version) feed.failure = error;
       return null;
     }
     feed.topicId = topicId;
     const leaderEpoch = leaderEpochs[partition] ?? -1;
-    return { topic, partition, topicId, offset: position, leaderEpoch, lastEpoch: positionEpoch, feed, version };
+    return { topic, partition, topicId, offset, leaderEpoch, lastEpoch, feed, version };
   }
 
   /** What waits to be handed out of a leader's partitions; those that are paused are not to hold the others up. */
@@ -128,26 +145,27 @@ export class Fetcher {
     return bytes;
   }
 
-  async #fetch(leader: number, places: readonly FetchOf[], maxBytes: number): Promise<void> {
-    const bytesMax = Math.min(Math.max(1, Math.floor(maxBytes)), 0x7fff_ffff);
-    const bounds = {
-      isCommitted: this.#isCommitted,
-      waitMs: this.#client.options.fetchWaitMs,
-      bytesMax,
-      partitionBytesMax: bytesMax,
+  async #fetch(leader: number, places: readonly FetchOf[]): Promise<void> {
+    let isRunning = true;
+    const release = () => {
+      if (isRunning) this.#running.delete(leader);
+      isRunning = false;
     };
     try {
-      const reply = await this.#client.send<FetchReply>(
-        leader,
-        ({ versions }) => fetchCall(places, { ...bounds, version: bestVersion(versions, FETCH, FETCH_VERSIONS) }),
-        { channel: this.#channel },
-      );
-      if (reply.errorCode !== 0) throw codeError("fetch", reply.errorCode);
+      const reply = await this.#ask(leader, places);
       const byPlace = new Map(places.map((place) => [keyOf(place), place]));
-      let hasMoved = false;
-      for (const fetched of reply.partitions) {
+      const given = reply.partitions.flatMap((fetched) => {
         const place = byPlace.get(keyOf(fetched));
-        if (place === undefined) continue;
+        return place === undefined
+          ? []
+          : [{ place, fetched: { ...fetched, records: leaderEpochRun(fetched.records) } }];
+      });
+      if (this.#announce(given)) {
+        release();
+        await this.#goOn();
+      }
+      let hasMoved = false;
+      for (const { place, fetched } of given) {
         if (isStaleLeader(fetched.errorCode)) hasMoved = this.#noteMoved(place, fetched.errorCode) || hasMoved;
         else await this.#take(place, fetched);
       }
@@ -155,9 +173,55 @@ export class Fetcher {
     } catch (error) {
       for (const { topic } of places) this.#client.forgetTopic(topic);
       this.failure = error as Error;
+    } finally {
+      for (const { feed, version } of places) if (feed.version === version) feed.settle();
+      release();
     }
   }
 
+  /** Notes where the next fetch can begin; `false` when there is nothing to decode meanwhile. */
+  #announce(given: readonly { readonly place: FetchOf; readonly fetched: FetchedPartition }[]): boolean {
+    this.#replies += 1;
+    let hasAny = false;
+    for (const { place, fetched } of given) {
+      const end = fetched.errorCode === 0 && fetched.diverging === null ? peekEnd(fetched.records) : null;
+      if (end === null || !place.feed.announce(place, end)) continue;
+      this.#lastGave.set(place.feed, this.#replies);
+      hasAny = true;
+    }
+    return hasAny;
+  }
+
+  /**
+   * Sends the next fetch before the reply that has come is decoded. When all that is needed for it is known, it is on its way
+   * after some microtasks; decoding waits for nothing else.
+   */
+  async #goOn(): Promise<void> {
+    const { length } = this.#feeds;
+    const before = this.#requests;
+    this.#begin().catch((error) => {
+      // The next poll finds it too, and tells.
+      if (!(error instanceof StreamError)) this.failure = error;
+    });
+    for (let turn = MICROTASKS * (1 + length); turn > 0 && this.#requests === before; turn--) await null;
+  }
+
+  async #ask(leader: number, places: readonly FetchOf[]): Promise<FetchReply> {
+    const bytesMax = this.#bytesMax;
+    const bounds = {
+      isCommitted: this.#isCommitted,
+      waitMs: this.#client.options.fetchWaitMs,
+      bytesMax,
+      partitionBytesMax: bytesMax,
+    };
+    const callFor: CallFor<FetchReply> = ({ versions }) => {
+      this.#requests += 1;
+      return fetchCall(places, { ...bounds, version: bestVersion(versions, FETCH, FETCH_VERSIONS) });
+    };
+    const reply = await this.#client.send(leader, callFor, { channel: this.#channel });
+    if (reply.errorCode !== 0) throw codeError("fetch", reply.errorCode);
+    return reply;
+  }
   /** Looks the leader up again; an election takes a moment, so it becomes an error only when it goes on. */
   #noteMoved(place: FetchOf, code: number): boolean {
     const { feed, topic, partition } = place;
@@ -176,9 +240,11 @@ export class Fetcher {
     const { feed, offset } = place;
     const { topic, partition, errorCode, highWatermark, logStart, diverging } = fetched;
     try {
+      // Another position meanwhile, or less before it than was announced, makes it void.
+      if (!isAt(place)) return;
       if (errorCode === CODE.offsetOutOfRange || diverging !== null) throw await this.#outOfRange(place, diverging);
       if (errorCode !== 0) throw codeError(`fetch from '${topic}'`, errorCode, { context: { topic, partition } });
-      const records = leaderEpochRun(fetched.records);
+      const { records } = fetched;
       const decoded = decodeBatches(records, {
         from: Number(offset),
         aborted: this.#isCommitted ? fetched.aborted : [],
@@ -188,6 +254,8 @@ export class Fetcher {
     } catch (error) {
       // Another position meanwhile makes the failure void.
       if (isAt(place)) feed.failure = error as Error;
+    } finally {
+      if (feed.version === place.version) feed.settle();
     }
   }
 
@@ -246,9 +314,14 @@ interface FetchOf extends FetchFrom {
   readonly version: number;
 }
 
-/** Whether a partition still is where it was asked for. */
-function isAt({ feed, offset, version }: FetchOf): boolean {
-  return feed.version === version && feed.position === offset;
+/** Whether what was asked for goes on behind what is kept. */
+function isAt(place: FetchOf): boolean {
+  return place.feed.isNext(place);
+}
+
+/** Whether it still is the next to ask for. */
+function isAhead({ feed, offset, version }: FetchOf): boolean {
+  return feed.version === version && feed.frontier?.offset === offset && feed.isHungry;
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

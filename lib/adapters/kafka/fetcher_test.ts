@@ -181,7 +181,8 @@ fetchTest("tells the bounds of a log that does not have the position", async (sc
 fetchTest("does not read on in a topic that was created again, until it is sent there", async (scene) => {
   const { log, client, feeds: [feed] } = scene;
   const records = batchesOf({ from: 10, epoch: 3, values: ["a"] });
-  log.onFetch = (_, { topic }) => topic === log.topicId ? { records } : { errorCode: UNKNOWN_TOPIC_ID };
+  log.onFetch = ({ offset }, { topic }) =>
+    topic !== log.topicId ? { errorCode: UNKNOWN_TOPIC_ID } : offset === 10 ? { records } : {};
   await scene.until(() => feed!.isFull);
   feed!.take(9);
   log.topicId = "2".padStart(32, "0");
@@ -216,3 +217,70 @@ fetchTest("finds partitions that the topic got after its metadata were read", as
   log.onFetch = ({ offset }) => ({ records: batchesOf({ from: offset, epoch: 3, values: ["a"] }) });
   await scene.until(() => feeds.every((feed) => feed.isFull));
 });
+
+fetchTest(
+  "sends the next fetch before it hands anything out, and stops with more than one reply held",
+  async (scene) => {
+    const { log, feeds: [feed], notice } = scene;
+    const value = "x".repeat(BYTES_MAX / 2 + 100);
+    log.onFetch = ({ offset }) => ({ records: batchesOf({ from: offset, epoch: 3, values: [value] }) });
+    await scene.start();
+    await scene.until(() => feed!.isFull);
+    for (let turn = 0; turn < 5; turn++) await scene.start();
+    assertEquals(log.fetches.map(({ places: [place] }) => place!.offset), [10, 11]);
+    const slabs = [feed!.take(9)!, feed!.take(9)!];
+    assertEquals(slabs.map(({ from, to }) => [from, to]), [[10n, 11n], [11n, 12n]]);
+    await notice.wait(1);
+    await scene.until(() => feed!.isFull);
+    assertEquals(feed!.take(9)!.from, 12n);
+  },
+  1,
+);
+
+fetchTest("lets partitions take turns, however much one of them has", async (scene) => {
+  const { log, feeds } = scene;
+  log.leaders = [1, 1, 1];
+  const value = "x".repeat(BYTES_MAX);
+  // As brokers do: the first partition that has something fills the reply.
+  log.onFetch = ({ partition, offset }, { places }) =>
+    partition === places[0]!.partition ? { records: batchesOf({ from: offset, epoch: 3, values: [value] }) } : {};
+  const taken = [0, 0, 0];
+  await scene.until(() => {
+    for (const feed of feeds) if (feed.take(1) !== null) taken[feed.partition]! += 1;
+    return taken.reduce((sum, count) => sum + count) >= 30;
+  });
+  assert(taken.every((count) => count >= 9), `taken: ${taken}`);
+});
+
+fetchTest("hands out what stands before damage, drops what was fetched behind it, and then tells", async (scene) => {
+  const { log, feeds: [feed] } = scene;
+  const damaged = batchesOf({ from: 11, epoch: 3, values: ["b"] }, { from: 12, epoch: 3, values: ["c"] });
+  damaged[damaged.length - 1]! ^= 1;
+  const held = Promise.withResolvers<PlaceAnswer>();
+  log.onFetch = ({ offset }) =>
+    offset === 11 ? held.promise : { records: offset === 12 ? damaged.subarray(damaged.length / 2) : batchOf(offset) };
+  const batchOf = (from: number) => batchesOf({ from, epoch: 3, values: [`at ${from}`] });
+  await scene.until(() => log.fetches.length >= 2 && feed!.isFull);
+  assertEquals(rowsOf(feed!.take(9)!).map(({ value }) => value), ["at 10"]);
+  held.resolve({ records: damaged });
+  await scene.until(() => log.fetches.length >= 4);
+  assertEquals(log.fetches.slice(0, 4).map(({ places: [place] }) => place!.offset), [10, 11, 13, 12]);
+  assertEquals([feed!.failure, rowsOf(feed!.take(9)!).map(({ value }) => value)], [null, ["b"]]);
+  assertStringIncludes((await scene.failure()).message, "offset 12");
+  assertEquals([feed!.isFull, feed!.position], [false, 12n]);
+}, 1);
+
+fetchTest("goes on by itself only when something came, and not after its end", async (scene) => {
+  const { log, fetcher, feeds: [feed] } = scene;
+  await scene.until(() => log.fetches.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(log.fetches.length, 1);
+  const held = Promise.withResolvers<PlaceAnswer>();
+  log.onFetch = () => held.promise;
+  await scene.start();
+  fetcher.close();
+  held.resolve({ records: batchesOf({ from: 10, epoch: 3, values: ["a"] }) });
+  while (!feed!.isFull) await new Promise((resolve) => setTimeout(resolve, 1));
+  await scene.start();
+  assertEquals(log.fetches.length, 2);
+}, 1);

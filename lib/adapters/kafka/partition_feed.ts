@@ -1,5 +1,5 @@
 import { sliceSpans } from "../../columns/spans.ts";
-import type { Records, RecordSlab } from "../../columns/records.ts";
+import type { ByteSpans, Records, RecordSlab } from "../../columns/records.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import type { DecodedRecords } from "./decode_batches.ts";
 
@@ -14,6 +14,17 @@ interface Buffered {
   row: number;
 }
 
+/** Where reading goes on. */
+export interface FeedFrontier {
+  /** Next offset to fetch. */
+  readonly offset: bigint;
+  /** Leader epoch of the record before it, or -1 when it is not known. */
+  readonly leaderEpoch: number;
+}
+
+/** Replies that one partition may keep: one that is handed out, and one behind it. */
+const BUFFERS_MAX = 2;
+
 /** One assigned partition: where reading goes on, and what was fetched ahead. */
 export class PartitionFeed implements TopicPartition {
   /** Topic name. */
@@ -22,8 +33,6 @@ export class PartitionFeed implements TopicPartition {
   readonly partition: number;
   /** Whether nothing is to be handed out. */
   isPaused = false;
-  /** What polling must tell. */
-  failure: Error | null = null;
   /** The incarnation of the topic that the position belongs to; `null` until something was asked for. */
   topicId: string | null = null;
   /** How often in a row its leader was found to be somewhere else. */
@@ -31,7 +40,11 @@ export class PartitionFeed implements TopicPartition {
   #position: bigint | null = null;
   #positionEpoch = -1;
   #version = 0;
-  #buffered: Buffered | null = null;
+  #failure: Error | null = null;
+  /** In the order of their offsets. */
+  #buffers: Buffered[] = [];
+  /** Where a reply ends that has come and is not taken yet. */
+  #coming: FeedFrontier | null = null;
 
   /** @param place Which partition. */
   constructor({ topic, partition }: TopicPartition) {
@@ -54,14 +67,62 @@ export class PartitionFeed implements TopicPartition {
     return this.#version;
   }
 
+  /** What polling must tell, once all that was fetched before it is handed out. */
+  get failure(): Error | null {
+    return this.isFull ? null : this.#failure;
+  }
+
+  set failure(failure: Error | null) {
+    this.#failure = failure;
+  }
+
   /** Whether records wait to be handed out. */
   get isFull(): boolean {
-    return this.#buffered !== null;
+    return this.#buffers.length > 0;
+  }
+
+  /** Whether the next fetch is to ask for it. */
+  get isHungry(): boolean {
+    const held = this.#buffers.length + (this.#coming === null ? 0 : 1);
+    return held < BUFFERS_MAX && !this.isPaused && this.#failure === null && this.#position !== null;
   }
 
   /** About how many bytes wait to be handed out. */
   get bytesHeld(): number {
-    return this.#buffered?.bytes ?? 0;
+    let sum = 0;
+    for (const { bytes, row, decoded: { records: { count } } } of this.#buffers) {
+      sum += row === 0 ? bytes : Math.ceil(bytes * (1 - row / count));
+    }
+    return sum;
+  }
+
+  /** Where the next fetch begins: behind all that has come; `null` while the position is not known. */
+  get frontier(): FeedFrontier | null {
+    return this.#coming ?? this.#end;
+  }
+
+  /** Whether a fetch, or its reply, goes on right behind what is kept. */
+  isNext({ offset, version }: { readonly offset: bigint; readonly version: number }): boolean {
+    return this.#version === version && this.#end?.offset === offset;
+  }
+
+  /**
+   * Notes where a reply ends before it is taken, so that the next fetch can begin there in the meantime. Should less be taken
+   * of it, what that fetch brings is dropped.
+   *
+   * @param asked The position that was fetched from, and its version.
+   * @param end Where the reply ends.
+   * @returns Whether the reply is the one that is waited for.
+   */
+  announce(asked: { readonly offset: bigint; readonly version: number }, end: FeedFrontier): boolean {
+    if (!this.isNext(asked) || end.offset <= asked.offset) return false;
+    this.#coming = end;
+    return true;
+  }
+
+  /** The reply that was announced is taken, or dropped. */
+  settle(): void {
+    this.#coming = null;
   }
 
   /**
@@ -73,7 +134,8 @@ export class PartitionFeed implements TopicPartition {
   seek(offset: bigint, leaderEpoch = -1): void {
     this.#position = offset;
     this.#positionEpoch = leaderEpoch;
-    this.#buffered = null;
+    this.#buffers = [];
+    this.#coming = null;
     this.#version += 1;
     this.failure = null;
     this.topicId = null;
@@ -81,17 +143,17 @@ export class PartitionFeed implements TopicPartition {
   }
 
   /**
-   * Takes what was fetched; it is dropped when the position is another one by now, or was set anew.
+   * Takes what was fetched behind what is kept; it is dropped when reading goes on elsewhere by now, or was sent anew.
    *
    * @param asked The position that was fetched from, and its version.
    * @param fetched What came, all of one leader epoch, and about how many bytes it keeps.
    * @returns Whether there is something to hand out.
    */
   fill(asked: { readonly offset: bigint; readonly version: number }, fetched: Omit<Buffered, "row">): boolean {
-    if (this.#version !== asked.version || this.#position !== asked.offset || this.#buffered !== null) return false;
+    if (!this.isNext(asked)) return false;
     this.staleInRow = 0;
     if (BigInt(fetched.decoded.to) === asked.offset) return false;
-    this.#buffered = { ...fetched, row: 0 };
+    this.#buffers.push({ ...fetched, row: 0 });
     return true;
   }
 
@@ -102,8 +164,8 @@ export class PartitionFeed implements TopicPartition {
    * @returns `null` when there is nothing.
    */
   take(recordsMax: number): RecordSlab | null {
-    const buffered = this.#buffered;
-    if (buffered === null || this.#position === null) return null;
+    const buffered = this.#buffers[0];
+    if (buffered === undefined || this.#position === null) return null;
     const { decoded, row, highWatermark, logStart } = buffered;
     const { records, offsets, leaderEpoch } = decoded;
     const end = Math.min(records.count, row + recordsMax);
@@ -113,7 +175,7 @@ export class PartitionFeed implements TopicPartition {
     this.#position = to;
     if (leaderEpoch >= 0) this.#positionEpoch = leaderEpoch;
     buffered.row = end;
-    if (isLast) this.#buffered = null;
+    if (isLast) this.#buffers.shift();
     return {
       topic: this.topic,
       partition: this.partition,
@@ -125,6 +187,16 @@ export class PartitionFeed implements TopicPartition {
       logStart,
       leaderEpoch,
     };
+  }
+
+  /** Where all ends that is kept. */
+  get #end(): FeedFrontier | null {
+    const last = this.#buffers.at(-1)?.decoded;
+    if (last !== undefined) {
+      const leaderEpoch = last.leaderEpoch >= 0 ? last.leaderEpoch : this.#positionEpoch;
+      return { offset: BigInt(last.to), leaderEpoch };
+    }
+    return this.#position === null ? null : { offset: this.#position, leaderEpoch: this.#positionEpoch };
   }
 }
 
@@ -140,13 +212,21 @@ function sliceRecords(records: Records, from: number, to: number): Records {
   };
 }
 
-/** About how many bytes a slab holds: rows follow each other in their buffer. */
+/** About how many bytes a slab holds: rows follow each other in their buffers, so the first and the last tell of all. */
 export function slabBytes({ records: { count, values, keys } }: RecordSlab): number {
-  if (count === 0) return 0;
-  let bytes = 0;
-  for (let row = 0; row < count; row++) {
-    if (values.starts[row]! >= 0) bytes += values.ends[row]! - values.starts[row]!;
-    if (keys !== null && keys.starts[row]! >= 0) bytes += keys.ends[row]! - keys.starts[row]!;
+  const [valuesStart, valuesEnd] = extentOf(values, count);
+  const [keysStart, keysEnd] = keys === null ? [0, 0] : extentOf(keys, count);
+  if (keysEnd === 0 || valuesEnd === 0 || keys?.bytes !== values.bytes) {
+    return valuesEnd - valuesStart + keysEnd - keysStart;
   }
-  return bytes;
+  return Math.max(valuesEnd, keysEnd) - Math.min(valuesStart, keysStart);
+}
+
+/** From where to where rows reach; both are 0 when there is none. */
+function extentOf({ starts, ends }: ByteSpans, count: number): readonly [start: number, end: number] {
+  let first = 0;
+  let last = count - 1;
+  while (first <= last && starts[first]! < 0) first++;
+  while (last > first && starts[last]! < 0) last--;
+  return first > last ? [0, 0] : [starts[first]!, ends[last]!];
 }

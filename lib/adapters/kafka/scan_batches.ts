@@ -37,6 +37,28 @@ export function scanBatches(bytes: Uint8Array, from: number): BatchHeader[] {
   return headers;
 }
 
+/**
+ * Where the whole batches in a buffer end, by what their headers claim: nothing is checked.
+ *
+ * @param bytes What a broker sent for one partition.
+ * @returns Next offset, and the leader epoch of the last batch; `null` when there is none, or they cannot be.
+ */
+export function peekEnd(bytes: Uint8Array): { readonly offset: bigint; readonly leaderEpoch: number } | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let offset = -1;
+  let leaderEpoch = -1;
+  for (let at = 0; at + HEADER_SIZE <= bytes.length;) {
+    const end = at + PREFIX_SIZE + view.getInt32(at + 8);
+    if (end > bytes.length || end < at + HEADER_SIZE) break;
+    const next = readInt64(view, at) + view.getInt32(at + 23) + 1;
+    if (view.getInt8(at + MAGIC_AT) !== 2 || !Number.isSafeInteger(next) || next <= offset) return null;
+    offset = next;
+    leaderEpoch = view.getInt32(at + 12);
+    at = end;
+  }
+  return offset < 0 ? null : { offset: BigInt(offset), leaderEpoch };
+}
+
 function readHeader(view: DataView, at: number, end: number): BatchHeader {
   const baseOffset = readInt64(view, at);
   return {
