@@ -92,6 +92,27 @@ export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
       await kit.until(() => stays.assignment().length === 1 && again.assignment().length === 1, [stays, again]);
     },
   },
+  "a static member that leaves for good while it waits for its partitions is not waited for, nor given any": {
+    needs: ["hasStaticMembers"],
+    async run(kit) {
+      const topic = await kit.topic(2);
+      const groupId = kit.name("group");
+      const options = { groupId, sessionTimeoutMs: kit.harness.timings.patienceMs * 2 };
+      const stays = await kit.member(topic, { ...options, instanceId: "stays" });
+      const goes = await kit.consumer({ ...options, instanceId: "goes", broker: await kit.connect() });
+      // The other one does not poll, and so gives nothing up yet.
+      await goes.subscribe([topic], new Witness());
+      assert.deepEqual(goes.assignment(), []);
+      await goes.close({ isLeaving: true });
+      await kit.drain(stays);
+      await kit.drain(stays);
+      await kit.until(() => stays.assignment().length === 2, [stays]);
+      for (const partition of [0, 1]) {
+        await kit.put(topic, ["x"], partition);
+        await kit.take(stays, 1);
+      }
+    },
+  },
   "a static member that is closed hears revoked()": {
     needs: ["hasStaticMembers"],
     async run(kit) {
@@ -138,8 +159,14 @@ export const STATIC_CASES: Readonly<Record<string, BrokerCase>> = {
       const options = { groupId, instanceId: "goes", sessionTimeoutMs, broker: await kit.connect(), among: [stays] };
       const goes = await kit.member(topic, options);
       await kit.until(() => stays.assignment().length === 1 && goes.assignment().length === 1, [stays, goes]);
+      const { generation } = stays.groupMetadata();
       await goes.close();
       await kit.until(() => stays.assignment().length === 2, [stays]);
+      const without = stays.groupMetadata().generation;
+      assert.ok(without > generation, "its partitions moved without a rebalance");
+      const again = await kit.member(topic, { ...options, broker: await kit.connect() });
+      await kit.until(() => stays.assignment().length === 1 && again.assignment().length === 1, [stays, again]);
+      assert.ok(again.groupMetadata().generation > without, "it came back without a rebalance");
     },
   },
 };

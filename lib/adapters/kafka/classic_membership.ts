@@ -163,8 +163,10 @@ export class ClassicMembership implements Membership {
       this.assignment = [];
       this.#end.abort();
       this.#phase = "idle";
-      const isStaying = this.#options.instanceId !== null && !isLeaving;
-      if (wasIn && !isStaying && this.#memberId !== "") await this.#sendLeave();
+      const isStatic = this.#options.instanceId !== null;
+      // A static member that has not been answered yet is known by its instance id alone.
+      const isKnown = this.#memberId !== "" || isStatic;
+      if (wasIn && isKnown && (isLeaving || !isStatic)) await this.#sendLeave();
       this.#client.closeChannel(this.#joinChannel);
       this.#client.closeChannel(this.#beatChannel);
     }
