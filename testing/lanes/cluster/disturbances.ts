@@ -4,8 +4,7 @@ import { sleep } from "../../../tools/services/service.ts";
 import type { SeededRandom } from "../../seeded_random.ts";
 import { type Scene, UNCOMMITTED_ROWS_MAX } from "./scene.ts";
 import type { NodeRole } from "./test_cluster.ts";
-import { topicsOf } from "./verifier_data.ts";
-import { FAILOVER_GRACE_MS } from "./verifier_job.ts";
+import { FAILOVER_GRACE_MS, topicsOf } from "./verifier_data.ts";
 
 /** One kind. */
 export interface Disturbance {

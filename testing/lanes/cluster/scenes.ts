@@ -6,8 +6,8 @@ import { type Disturbance, DISTURBANCES, WORKERS } from "./disturbances.ts";
 import { Scene, UNCOMMITTED_ROWS_MAX, type Verdict } from "./scene.ts";
 import type { TestCluster } from "./test_cluster.ts";
 import { placesOf } from "./verifier_check.ts";
-import { PARTITIONS, topicsOf } from "./verifier_data.ts";
-import { FAILOVER_GRACE_MS, type Guarantee } from "./verifier_job.ts";
+import { FAILOVER_GRACE_MS, PARTITIONS, topicsOf } from "./verifier_data.ts";
+import type { Guarantee } from "./verifier_job.ts";
 
 /** What a scene is played with. */
 export interface Play {
@@ -34,6 +34,10 @@ export interface SceneKind {
 /** Disturbances of a scene that mixes them, and of one that repeats one kind. */
 const [MIXED, REPEATED] = [6, 3];
 
+/** A static member is away for less than this: it needs the rest of its grace to start and to be heard of. */
+const STATIC_AWAY_MS_MAX = FAILOVER_GRACE_MS / 2;
+const GROWN_PARTITIONS = PARTITIONS + 3;
+
 /** All kinds; each is played under both guarantees. */
 export const SCENES: readonly SceneKind[] = [
   { name: "mixture", play: (play) => disturbed(play, (random) => shuffled(DISTURBANCES, random).slice(0, MIXED)) },
@@ -44,6 +48,7 @@ export const SCENES: readonly SceneKind[] = [
   { name: "static restart inside the grace", play: staticInside },
   { name: "static restart beyond the grace", play: staticBeyond },
   { name: "partitions added", play: grown },
+  { name: "partitions added to a job with state", play: grownWithState },
   { name: "offsets expired", play: expired },
   { name: "retention beyond our position", play: cut },
 ];
@@ -55,8 +60,12 @@ export function shuffled<T>(all: readonly T[], random: SeededRandom): T[] {
 }
 
 /** Opens a scene with two workers that are at work. */
-async function open(play: Play, more: { readonly grownFrom?: number } = {}): Promise<Scene> {
-  const scene = await Scene.open({ ...play, ...more, isProxied: true, worker: { metadataMaxAgeMs: 2_000 } });
+async function open(
+  play: Play,
+  { grownFrom = play.rows, isStateless = false }: { readonly grownFrom?: number; readonly isStateless?: boolean } = {},
+): Promise<Scene> {
+  const worker = { metadataMaxAgeMs: 2_000, isStateless };
+  const scene = await Scene.open({ ...play, grownFrom, isProxied: true, worker });
   try {
     for (const id of WORKERS) scene.start(id);
     await scene.feeder.feedTo(500, play.rowsPerSecond);
@@ -98,31 +107,44 @@ async function disturbed(play: Play, choose: (random: SeededRandom) => readonly 
 
 /** A static member that is back in time finds its partitions; the group has not heard of anything. */
 async function staticInside(play: Play): Promise<Verdict> {
-  const { guarantee, rows, rowsPerSecond, cluster, seed } = play;
+  const { guarantee, rows, rowsPerSecond, seed } = play;
   const random = new SeededRandom(seed);
   const scene = await open(play);
   return await playIn(scene, async () => {
     let kills = 0;
     for (let time = 1; time <= REPEATED; time++) {
-      await scene.feeder.feedTo(Math.floor(rows * time / (REPEATED + 1)), rowsPerSecond);
-      const id = WORKERS[time % WORKERS.length]!, other = scene.worker(WORKERS[(time + 1) % WORKERS.length]!);
-      const [generation, changes, tasks] = [await cluster.generation(scene.groupId), other.changes, [
-        ...scene.worker(id).tasks,
-      ]];
       const isKilled = random.uint32() % 2 === 0;
-      scene.note(`worker ${id} is ${isKilled ? "killed" : "stopped"} and comes back in time`);
-      if (isKilled) await scene.worker(id).kill();
-      else await scene.worker(id).terminate();
       if (isKilled) kills += 1;
-      await sleep(random.uint32() % (FAILOVER_GRACE_MS / 2));
-      scene.start(id);
-      await scene.isShared();
-      assertEquals(scene.worker(id).tasks, tasks, "a static member has other partitions than before");
-      assertEquals(await cluster.generation(scene.groupId), generation, "the group has another generation");
-      assertEquals(other.changes, changes, "the other worker has heard of a restart");
+      await scene.feedDuring(
+        { end: Math.floor(rows * time / (REPEATED + 1)), rowsPerSecond },
+        backInTime(scene, {
+          id: WORKERS[time % WORKERS.length]!,
+          isKilled,
+          afterMs: random.uint32() % STATIC_AWAY_MS_MAX,
+        }),
+      );
     }
     return await scene.finish(guarantee === "exactly-once" ? 0 : kills * UNCOMMITTED_ROWS_MAX, rowsPerSecond);
   });
+}
+
+async function backInTime(
+  scene: Scene,
+  { id, isKilled, afterMs }: { readonly id: string; readonly isKilled: boolean; readonly afterMs: number },
+): Promise<void> {
+  const { cluster } = scene, before = scene.worker(id);
+  const other = scene.workers.find((worker) => worker !== before)!;
+  const [generation, changes, tasks] = [await cluster.generation(scene.groupId), other.changes, [...before.tasks]];
+  scene.note(`worker ${id} is ${isKilled ? "killed" : "stopped"} and comes back after ${afterMs} ms`);
+  if (isKilled) await before.kill();
+  else await before.terminate();
+  scene.forget(id);
+  await sleep(afterMs);
+  scene.start(id);
+  await scene.isShared();
+  assertEquals(scene.worker(id).tasks, tasks, "a static member has other partitions than before");
+  assertEquals(await cluster.generation(scene.groupId), generation, "the group has another generation");
+  assertEquals(other.changes, changes, "the other worker has heard of a restart");
 }
 
 /** A static member that is late finds that others have its partitions, and gets a share again. */
@@ -133,6 +155,7 @@ async function staticBeyond(play: Play): Promise<Verdict> {
     await scene.feeder.feedTo(Math.floor(rows / 3), rowsPerSecond);
     const generation = await cluster.generation(scene.groupId);
     await scene.worker("a").terminate();
+    scene.forget("a");
     scene.note("worker a is stopped");
     await scene.feedDuring(
       { end: Math.floor(rows * 2 / 3), rowsPerSecond },
@@ -145,17 +168,34 @@ async function staticBeyond(play: Play): Promise<Verdict> {
   });
 }
 
-/** More partitions while it runs: the workers find them, and begin each at its beginning. */
+/** More partitions while a job without state runs: the workers find them, and begin each at its beginning. */
 async function grown(play: Play): Promise<Verdict> {
   const { rows, rowsPerSecond } = play;
   const grownFrom = Math.floor(rows / 2);
-  const scene = await open(play, { grownFrom });
+  const scene = await open(play, { grownFrom, isStateless: true });
   return await playIn(scene, async () => {
     await scene.feeder.feedTo(grownFrom, rowsPerSecond);
-    await scene.grow(PARTITIONS + 3);
-    await scene.feeder.feedTo(Math.floor((grownFrom + rows) / 2), rowsPerSecond);
-    await scene.isShared();
+    await scene.grow(GROWN_PARTITIONS);
+    await scene.feedDuring({ end: Math.floor((grownFrom + rows) / 2), rowsPerSecond }, scene.isShared());
     return await scene.finish(0, rowsPerSecond);
+  });
+}
+
+/** With state it stops instead: keys have moved to other partitions, and their state has not. */
+async function grownWithState(play: Play): Promise<Verdict> {
+  const { rowsPerSecond } = play;
+  const half = Math.floor(play.rows / 2);
+  const scene = await open(play);
+  return await playIn(scene, async () => {
+    await scene.feeder.feedTo(half, rowsPerSecond);
+    await scene.isCaughtUp();
+    await scene.grow(GROWN_PARTITIONS);
+    const told = /Cannot use checkpoint '[^']*\/(\d+)\/lineage-\S* '[^']*partitions\]?' is 5, the running task has 8/g;
+    const refused = () =>
+      new Set(scene.workers.flatMap(({ problems }) => [...problems.matchAll(told)].map(([, partition]) => partition)));
+    await scene.until("all partitions with state are refused", () => refused().size === PARTITIONS);
+    await scene.loseWorkers();
+    return await scene.judge({ repeatedRowsMax: 0, processed: half });
   });
 }
 

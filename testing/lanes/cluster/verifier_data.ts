@@ -8,6 +8,8 @@ export const PARTITIONS = 5;
 export const BATCH_ROWS = 150;
 /** Rows of one transaction of the input. */
 export const TRANSACTION_ROWS = 750;
+/** A silent process loses its partitions after this, in milliseconds. */
+export const FAILOVER_GRACE_MS = 10_000;
 const KEYS = 100;
 
 const INPUT = { key: utf8(), seq: int32(), value: int32() };

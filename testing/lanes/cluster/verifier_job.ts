@@ -13,9 +13,6 @@ import { BATCH_ROWS, topicsOf, type TotalRow } from "./verifier_data.ts";
 /** The promise of a job. */
 export type Guarantee = "at-least-once" | "exactly-once";
 
-/** A silent process loses its partitions after this, in milliseconds. */
-export const FAILOVER_GRACE_MS = 10_000;
-
 /** One process of the job. */
 export interface VerifierOptions {
   /** Name of the app; its topics begin with it. */
@@ -34,6 +31,8 @@ export interface VerifierOptions {
   readonly failoverGraceMs: number;
   /** How often members look for new partitions. @default the adapter's */
   readonly metadataMaxAgeMs?: number;
+  /** Whether it only echoes and keeps no state. @default {false} */
+  readonly isStateless?: boolean;
   /** What becomes of state that nothing reaches. @default {"fail"} */
   readonly onCrashRecovery?: "fail" | "rebuild-from-earliest" | "resume-empty";
 }
@@ -51,21 +50,22 @@ const totalsByKey = stateTable({
  */
 export function createVerifier(
   name: string,
-  { guarantee, onCrashRecovery = "fail", ...where }: TurbineOptions & {
-    guarantee: Guarantee;
-    onCrashRecovery?: VerifierOptions["onCrashRecovery"];
-  },
+  { guarantee, isStateless = false, onCrashRecovery = "fail", ...where }:
+    & TurbineOptions
+    & Pick<VerifierOptions, "guarantee" | "isStateless" | "onCrashRecovery">,
 ): Turbine {
   const { input, echo, totals } = topicsOf(name);
   const app = new Turbine(name, where);
+  const how = { name: "verifier", processingGuarantee: guarantee, batchRows: BATCH_ROWS, commitIntervalMs: 1 } as const;
+  if (isStateless) {
+    app.subscribe(input, { ...how, publishTo: echo }, (batch) => batch);
+    return app;
+  }
   app.subscribe(input, {
-    name: "verifier",
+    ...how,
     publishTo: totals,
     state: { totals: totalsByKey },
-    processingGuarantee: guarantee,
-    batchRows: BATCH_ROWS,
-    commitIntervalMs: 1,
-    onCrashRecovery: onCrashRecovery ?? "fail",
+    onCrashRecovery,
   }, async (batch, { state, emit }) => {
     const keys = batch.getChild("key").toJSON(), values = batch.getChild("value").toArray();
     const names = [...new Set(keys)];
@@ -95,12 +95,13 @@ export function createVerifier(
 
 async function main(options: VerifierOptions): Promise<void> {
   const { name, guarantee, brokers, stateDirectory, checkpointsDirectory, instanceId, failoverGraceMs } = options;
-  const { metadataMaxAgeMs, onCrashRecovery } = options;
+  const { metadataMaxAgeMs, isStateless = false, onCrashRecovery = "fail" } = options;
   const log = (level: string, message: string) => {
     if (level === "warn" || level === "error") console.error(`${new Date().toISOString()} ${level}: ${message}`);
   };
   const app = createVerifier(name, {
     guarantee,
+    isStateless,
     onCrashRecovery,
     adapters: [rocksdb],
     broker: kafkaBroker({ brokers, ...metadataMaxAgeMs === undefined ? {} : { metadataMaxAgeMs } }),
