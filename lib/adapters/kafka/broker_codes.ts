@@ -57,7 +57,11 @@ type Entry = readonly [name: string, errorClass: ErrorClass, nextStep: string];
 const TAKEN_OVER = "close this producer, a newer one has taken over or its transaction timed out";
 const PROCESS_AGAIN = "abort the transaction and process again from the committed offsets";
 const REJOIN = "join the group again";
-const GRANT = "grant the client's principal access, or use other credentials";
+/** What to do about something that the client may not use. */
+function grant(access: string): string {
+  return `grant the client's principal ${access} with kafka-acls.sh, or use other credentials`;
+}
+
 const RETRY = "try again";
 const CREATE =
   "create it: kafka-topics.sh --create --bootstrap-server HOST:PORT --topic TOPIC, or createTopics() of the broker's admin";
@@ -79,9 +83,9 @@ const ENTRIES: Readonly<Record<number, Entry>> = {
   22: ["ILLEGAL_GENERATION", AssignmentLostError, REJOIN],
   25: ["UNKNOWN_MEMBER_ID", AssignmentLostError, REJOIN],
   27: ["REBALANCE_IN_PROGRESS", AssignmentLostError, REJOIN],
-  29: ["TOPIC_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
-  30: ["GROUP_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
-  31: ["CLUSTER_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
+  29: ["TOPIC_AUTHORIZATION_FAILED", AuthorizationError, grant("Read of the topic (Write, to publish)")],
+  30: ["GROUP_AUTHORIZATION_FAILED", AuthorizationError, grant("Read of the group")],
+  31: ["CLUSTER_AUTHORIZATION_FAILED", AuthorizationError, grant("IdempotentWrite or Create on the cluster")],
   32: ["INVALID_TIMESTAMP", SerializationError, "see the topic's message.timestamp.before.max.ms and .after.max.ms"],
   87: ["INVALID_RECORD", SerializationError, "see what the topic demands: one that is compacted takes no null keys"],
   // Not a takeover: a batch before this one is not in the log, so what was sent behind it has to be sent again too.
@@ -90,7 +94,7 @@ const ENTRIES: Readonly<Record<number, Entry>> = {
   48: ["INVALID_TXN_STATE", TransactionAbortedError, PROCESS_AGAIN],
   49: ["INVALID_PRODUCER_ID_MAPPING", FencedError, TAKEN_OVER],
   51: ["CONCURRENT_TRANSACTIONS", BrokerUnavailableError, RETRY],
-  53: ["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", AuthorizationError, GRANT],
+  53: ["TRANSACTIONAL_ID_AUTHORIZATION_FAILED", AuthorizationError, grant("Write on the transactional id")],
   58: ["SASL_AUTHENTICATION_FAILED", AuthorizationError, "check user and password"],
   56: ["KAFKA_STORAGE_ERROR", BrokerUnavailableError, RETRY],
   59: ["UNKNOWN_PRODUCER_ID", TransactionAbortedError, PROCESS_AGAIN],

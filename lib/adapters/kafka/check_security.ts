@@ -11,12 +11,7 @@ import { MECHANISMS } from "./sasl.ts";
 export function checkSecurity({ ssl, sasl, brokers }: Pick<KafkaOptions, "ssl" | "sasl" | "brokers">): void {
   if (typeof ssl === "object") checkTls(ssl, brokers);
   if (sasl === undefined) return;
-  if (!(sasl.mechanism in MECHANISMS)) {
-    const names = Object.keys(MECHANISMS).map((name) => `'${name}'`).join(", ");
-    throw new TypeError(
-      `Cannot create kafka broker as 'sasl.mechanism' must be one of ${names}: current value is '${sasl.mechanism}'`,
-    );
-  }
+  checkMechanism(sasl.mechanism, { scheme: "kafka", names: Object.keys(MECHANISMS) });
   const needed = sasl.mechanism === "oauthbearer"
     ? [["oauthBearerProvider", typeof sasl.oauthBearerProvider === "function", "a function"]] as const
     : [
@@ -27,6 +22,25 @@ export function checkSecurity({ ssl, sasl, brokers }: Pick<KafkaOptions, "ssl" |
     // The value is not shown: it may be a secret.
     if (!isGood) throw new TypeError(`Cannot create kafka broker as 'sasl.${name}' must be ${form}`);
   }
+}
+
+/**
+ * Checks a mechanism of SASL.
+ *
+ * @param mechanism What the user gave.
+ * @param more Names the adapter in messages, and the mechanisms that it has.
+ * @throws {TypeError} when there is no such mechanism.
+ */
+export function checkMechanism(
+  mechanism: string,
+  { scheme, names }: { readonly scheme: string; readonly names: readonly string[] },
+): void {
+  if (names.includes(mechanism)) return;
+  throw new TypeError(
+    `Cannot create ${scheme} broker as 'sasl.mechanism' must be one of ${
+      names.map((name) => `'${name}'`).join(", ")
+    }: current value is '${mechanism}'`,
+  );
 }
 
 function isText(value: unknown): boolean {

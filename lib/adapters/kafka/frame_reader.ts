@@ -78,17 +78,26 @@ export class FrameReader {
   }
 
   #foreign(size: number): Error {
-    const start = this.#staged.subarray(this.#from, Math.min(this.#to, this.#from + LENGTH_BYTES));
-    // A TLS record begins with its type (21 alert, 22 handshake) and the version 3.x.
-    if ((start[0] === 21 || start[0] === 22) && start[1] === 3) {
-      return new ForeignBytes("it answered in TLS, set 'ssl', or use the address of a plaintext listener");
-    }
-    if (String.fromCharCode(...start) === "HTTP") {
-      return new ForeignBytes("an HTTP server answered, use the address of a Kafka listener");
-    }
-    const found = `it announced a message of ${size} bytes, which cannot be one of Kafka's`;
-    return new ForeignBytes(`${found}, use the address of a Kafka listener`);
+    return foreignBytes(this.#staged.subarray(this.#from, Math.min(this.#to, this.#from + LENGTH_BYTES)), size);
   }
+}
+
+/**
+ * What somebody is who answers with something else than Kafka's messages.
+ *
+ * @param start The first bytes of the answer.
+ * @param size Its length, if it were one of Kafka's messages.
+ */
+export function foreignBytes(start: Uint8Array, size: number): ForeignBytes {
+  // A TLS record begins with its type (21 alert, 22 handshake) and the version 3.x.
+  if ((start[0] === 21 || start[0] === 22) && start[1] === 3) {
+    return new ForeignBytes("it answered in TLS, set 'ssl', or use the address of a plaintext listener");
+  }
+  if (String.fromCharCode(...start.subarray(0, 4)) === "HTTP") {
+    return new ForeignBytes("an HTTP server answered, use the address of a Kafka listener");
+  }
+  const found = `it announced a message of ${size} bytes, which cannot be one of Kafka's`;
+  return new ForeignBytes(`${found}, use the address of a Kafka listener`);
 }
 
 /** What came is none of Kafka's messages; the text tells what it is and the next step. */

@@ -11,6 +11,7 @@ import {
   saslHandshakeCall,
 } from "./protocol/sasl_calls.ts";
 import type { SaslClient } from "./sasl_client.ts";
+import { handshakeError, refusedError } from "./sasl_errors.ts";
 import { OauthClient } from "./sasl_oauth.ts";
 import { ScramClient } from "./scram.ts";
 
@@ -36,8 +37,6 @@ export interface SaslExchange {
   exchange<T>(call: Call<T>): Promise<T>;
 }
 
-const UNSUPPORTED_MECHANISM = 33;
-const ILLEGAL_STATE = 34;
 /** Part of a session's life after which the client authenticates again: at least, and at random beyond that. */
 const LIFE_MIN = 0.85;
 const LIFE_JITTER = 0.1;
@@ -56,13 +55,13 @@ export async function authenticate(sasl: KafkaSasl, more: SaslExchange): Promise
   const { address, versions, environment } = more;
   const mechanism = MECHANISMS[sasl.mechanism];
   const handshake = await more.exchange(saslHandshakeCall(mechanism));
-  if (handshake.errorCode !== 0) throw handshakeError(more, { mechanism, ...handshake });
+  if (handshake.errorCode !== 0) throw handshakeError(address, { mechanism, ...handshake });
   const client = await clientFor(sasl, more);
   const version = bestVersion(versions, SASL_AUTHENTICATE, SASL_AUTHENTICATE_VERSIONS);
   let lifetimeMs = 0;
   for (let message: Uint8Array | null = await client.start(); message !== null;) {
     const reply = await more.exchange(saslAuthenticateCall(message, version));
-    if (reply.errorCode !== 0) throw refused(address, mechanism, reply.message);
+    if (reply.errorCode !== 0) throw refusedError(address, { mechanism, user: userOf(sasl), message: reply.message });
     lifetimeMs = reply.lifetimeMs;
     try {
       message = await client.next(reply.bytes);
@@ -78,6 +77,10 @@ export async function authenticate(sasl: KafkaSasl, more: SaslExchange): Promise
   }
   if (lifetimeMs <= 0) return Infinity;
   return lifetimeMs * (LIFE_MIN + LIFE_JITTER * environment.random.uint32() / RANDOM_RANGE);
+}
+
+function userOf(sasl: KafkaSasl): string | null {
+  return sasl.mechanism === "oauthbearer" ? null : sasl.username;
 }
 
 async function clientFor(sasl: KafkaSasl, more: SaslExchange): Promise<SaslClient> {
@@ -118,37 +121,4 @@ async function tokenOf({ oauthBearerProvider }: KafkaOauthSasl, more: SaslExchan
   } finally {
     done.abort();
   }
-}
-
-function handshakeError(
-  { address }: SaslExchange,
-  found: { readonly mechanism: string; readonly errorCode: number; readonly mechanisms: readonly string[] },
-): AuthorizationError {
-  const { mechanism, errorCode, mechanisms } = found;
-  const context = { address, mechanism, code: errorCode };
-  const tried = `Cannot authenticate at broker ${address} by ${mechanism}`;
-  if (errorCode === UNSUPPORTED_MECHANISM) {
-    return new AuthorizationError(
-      `${tried}: this listener offers ${mechanisms.join(", ") || "no mechanism"}, set 'sasl.mechanism' to one of these`,
-      { context },
-    );
-  }
-  if (errorCode === ILLEGAL_STATE) {
-    return new AuthorizationError(
-      `${tried}: this listener takes no authentication, leave 'sasl' away or use the address of a SASL listener`,
-      { context },
-    );
-  }
-  return new AuthorizationError(`${tried}: the broker answered error code ${errorCode}, look at its log`, { context });
-}
-
-function refused(address: string, mechanism: string, message: string | null): AuthorizationError {
-  const said = message === null || message === "" ? "" : ` (${message.replace(/\.$/, "")})`;
-  const check = mechanism === MECHANISMS.oauthbearer
-    ? "check the token's issuer, audience and scope"
-    : "check user and password of 'sasl', and that the user has credentials for this mechanism";
-  return new AuthorizationError(
-    `Cannot authenticate at broker ${address} by ${mechanism}: the broker refused the credentials${said}, ${check}`,
-    { context: { address, mechanism } },
-  );
 }

@@ -132,7 +132,7 @@ Deno.test("a wrong password is refused with the broker's words, and is not in th
   const message = await refusal(PLAIN, broker(() => ({ errorCode: 58, message: "Invalid username or password" })));
   assertStringIncludes(
     message,
-    "the broker refused the credentials (Invalid username or password), check user and password",
+    "the broker refused user 'alice' (Invalid username or password), check user and password",
   );
   assert(!message.includes("secret"));
 });
@@ -174,7 +174,7 @@ Deno.test("OAUTHBEARER acknowledges what the broker says of a bad token, and the
   });
   const message = await refusal(oauth(() => Promise.resolve({ value: "old" })), answer);
   assertEquals(seen[1], "\x01");
-  assertStringIncludes(message, 'refused the credentials ({"status":"invalid_token"}), check the token\'s issuer');
+  assertStringIncludes(message, 'refused the token ({"status":"invalid_token"}), check its issuer');
 });
 
 Deno.test("a provider of tokens that fails is told as it is, and may be asked again", async () => {

@@ -10,7 +10,7 @@ import type { Call } from "./protocol/call.ts";
 import { API_VERSIONS, API_VERSIONS_3_CALL, API_VERSIONS_CALL, type ApiVersions } from "./protocol/metadata_calls.ts";
 import { RequestLimits } from "./request_limits.ts";
 import { authenticate } from "./sasl.ts";
-import { closedText, connectText, versionText } from "./socket_texts.ts";
+import { closedText, connectText, HUNG_UP, versionText } from "./socket_texts.ts";
 import { throttleMsOf } from "./throttle_time.ts";
 
 /** What a connection is told. */
@@ -37,7 +37,6 @@ interface Request {
   readonly reject: (error: Error) => void;
 }
 
-const HUNG_UP = "the broker closed the connection";
 const UNSUPPORTED_VERSION = 35;
 /** A minute less than what brokers allow by default, in milliseconds. */
 const IDLE_MS_MAX = 540_000;
@@ -305,9 +304,9 @@ export class SocketConnection implements KafkaConnection {
   #lost(name: string, failure: Error): Error {
     if (!this.#isReady) return failure;
     const { address } = this;
-    const hint = this.#hasServed || failure.message !== HUNG_UP ? "" : closedText(this.#options.sasl);
+    const next = this.#hasServed || failure.message !== HUNG_UP ? ", try again" : closedText(this.#options.sasl);
     return new BrokerUnavailableError(
-      `Connection to broker ${address} was lost before the reply to ${name}: ${failure.message}${hint}, try again`,
+      `Connection to broker ${address} was lost before the reply to ${name}: ${failure.message}${next}`,
       { outcome: "unknown", cause: failure, context: { address, call: name } },
     );
   }

@@ -194,7 +194,7 @@ Deno.test("a call may be waited for longer than usual, and one behind it in its 
 Deno.test("a call whose connection ends before the reply is unknown", async () => {
   await withConnection(({ apiKey }) => apiKey === HEARTBEAT ? "hang-up" : null, async ({ connection }) => {
     const { message } = await unknownError(connection.send(beat(1)));
-    assertStringIncludes(message, "the broker closed the connection (a listener that wants authentication does that");
+    assertStringIncludes(message, "the broker closed the connection, set 'sasl' if this listener wants authentication");
   });
 });
 

@@ -2,6 +2,9 @@ import { BrokerUnavailableError } from "../../base/errors.ts";
 import { ForeignBytes } from "./frame_reader.ts";
 import { TlsHandshakeError } from "./open_socket.ts";
 
+/** What became of a connection that the other side ended. */
+export const HUNG_UP = "the broker closed the connection";
+
 /**
  * What was found and the next step, for an error of the first contact with a broker.
  *
@@ -14,28 +17,29 @@ export function connectText(error: unknown, isTls: boolean): string {
   if (error instanceof TlsHandshakeError) return handshakeText(found);
   if (error instanceof BrokerUnavailableError || error instanceof ForeignBytes) return found;
   if (error instanceof Deno.errors.NotCapable) {
-    return `this process may not use the network (${found}), run it with --allow-net`;
+    const place = /net access to "([^"]+)"/.exec(found)?.[1];
+    const flag = place === undefined ? "--allow-net" : `--allow-net=${place}`;
+    return `this process may not connect to it, run it with ${flag} (the cluster's other brokers need it too)`;
   }
-  if (error instanceof Deno.errors.ConnectionRefused) {
+  if (error instanceof Deno.errors.ConnectionRefused || /ECONNREFUSED/.test(found)) {
     return `nobody listens there (${found}), start it, or check address and port`;
   }
-  if (/lookup address|Name or service not known|nodename nor servname/i.test(found)) {
+  if (/lookup address|Name or service not known|nodename nor servname|ENOTFOUND|EAI_AGAIN/i.test(found)) {
     return `its host name is not known (${found}), check the address`;
   }
-  if (/received fatal alert|certificate/i.test(found)) return handshakeText(found);
-  const next = isTls
-    ? "check address and port, and that it is a TLS listener"
-    : "start it, or check address and port, and set 'ssl' if it is a TLS listener";
-  return `${found}, ${next}`;
+  if (/fatal alert|certificate|secure TLS connection|SSL routines/i.test(found)) return handshakeText(found);
+  const next = isTls ? "and that it is a TLS listener" : "and set 'ssl' if it is a TLS listener";
+  const told = /^no reply within/.test(found) ? `somebody listens there but gave ${found}` : found;
+  return `${told}, check address and port, ${next}`;
 }
 
 /**
- * What to think of a listener that closes a connection at the first call after the handshakes.
+ * What to do about a listener that closes a connection at the first call after the handshakes.
  *
  * @param sasl How the client authenticates, if it does.
  */
 export function closedText(sasl: unknown): string {
-  return sasl === undefined ? " (a listener that wants authentication does that: check 'sasl')" : "";
+  return sasl === undefined ? ", set 'sasl' if this listener wants authentication, or try again" : ", try again";
 }
 
 /**
@@ -58,13 +62,13 @@ export function versionText(
 }
 
 function handshakeText(found: string): string {
-  if (/UnknownIssuer|CaUsedAsEndEntity|self.signed/i.test(found)) {
+  if (/UnknownIssuer|CaUsedAsEndEntity|self.signed|unable to (verify|get)/i.test(found)) {
     return `its certificate is of an authority that is not trusted here (${found}), give the authority's as 'ssl.ca'`;
   }
-  if (/NotValidForName|not valid for name/i.test(found)) {
+  if (/NotValidForName|not valid for name|does not match certificate/i.test(found)) {
     return `its certificate is for another name (${found}), use that name as address, or set 'ssl.servername'`;
   }
-  if (/Expired|NotValidYet/i.test(found)) {
+  if (/Expired|NotValidYet|not yet valid/i.test(found)) {
     return `its certificate is not valid now (${found}), renew it, or set the clock`;
   }
   if (/alert/i.test(found)) {

@@ -1,8 +1,10 @@
 import type { Adapter, Environment } from "../../seams/adapter.ts";
 import type { Broker } from "../../seams/broker.ts";
+import { checkMechanism } from "../kafka/check_security.ts";
 import { KafkaBroker } from "../kafka/kafka_broker.ts";
 import { parseLocation, resolveOptions } from "../kafka/kafka_options.ts";
 import { processEnvironment } from "../kafka/process_environment.ts";
+import { MECHANISMS } from "../kafka/sasl.ts";
 import { KafkajsConnection } from "./kafkajs_connection.ts";
 import type { KafkajsOptions } from "./kafkajs_options.ts";
 
@@ -23,13 +25,15 @@ export const kafkajs: Adapter = Object.freeze({
     kafkajsBroker({ brokers: parseLocation(location, "kafkajs") }, environment),
 });
 
+const MECHANISM_NAMES = [...Object.keys(MECHANISMS), "aws"];
+
 /**
  * A Kafka cluster as an object for the `broker` option, for what an address alone cannot say: TLS, SASL, bounds.
  *
  * @param options Addresses, TLS, SASL and bounds.
  * @param environment Time, randomness and log. @default {those of the process, no log}
  * @returns The broker; nothing is connected yet.
- * @throws {TypeError} when an address is not `host:port`.
+ * @throws {TypeError} when an address is not `host:port`, or the mechanism of SASL is unknown.
  * @throws {RangeError} when a number is out of its range.
  * @example A cluster with TLS and SASL
  * ```ts
@@ -45,6 +49,7 @@ export const kafkajs: Adapter = Object.freeze({
  */
 export function kafkajsBroker(options: KafkajsOptions, environment: Environment = processEnvironment()): KafkaBroker {
   const resolved = resolveOptions(options, "kafkajs");
+  if (options.sasl !== undefined) checkMechanism(options.sasl.mechanism, { scheme: "kafkajs", names: MECHANISM_NAMES });
   const settings = { ssl: options.ssl ?? false, sasl: options.sasl, ...resolved };
   return new KafkaBroker(resolved, {
     scheme: "kafkajs",

@@ -54,11 +54,19 @@ export interface ConnectionSettings {
   readonly connectionTimeout: number;
   readonly requestTimeout: number;
   readonly logger: BoundLogger;
+  /** Told the first bytes that come. */
+  onFirstBytes(bytes: Uint8Array): void;
 }
 
 /** Makes a connection; nothing is sent yet. */
 export function makeConnection(settings: ConnectionSettings): BoundConnection {
-  const connection = new Connection({ ...settings, socketFactory: socketFactory() }) as BoundConnection;
+  const makeSocket = socketFactory();
+  const listening = (how: Parameters<typeof makeSocket>[0]) => {
+    const socket = makeSocket(how);
+    socket.once("data", settings.onFirstBytes);
+    return socket;
+  };
+  const connection = new Connection({ ...settings, socketFactory: listening }) as BoundConnection;
   const queue = connection.requestQueue;
   const schedule = queue.scheduleCheckPendingRequests;
   // Without pending requests kafkajs would start a timer that is due in the past, and be warned about it.

@@ -1,7 +1,10 @@
-import { AuthorizationError, BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
+import { BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import type { KafkaConnection } from "../kafka/connection.ts";
+import { foreignBytes } from "../kafka/frame_reader.ts";
+import { versionText } from "../kafka/socket_texts.ts";
 import { bodyOf, type BoundConnection, type BoundLogger, makeConnection } from "./kafkajs_binding.ts";
+import { causeOf, openError } from "./kafkajs_errors.ts";
 import type { KafkajsOptions } from "./kafkajs_options.ts";
 import { ByteReader } from "../kafka/protocol/byte_reader.ts";
 import { ByteWriter } from "../kafka/protocol/byte_writer.ts";
@@ -25,11 +28,15 @@ export interface KafkajsConnectionOptions {
   readonly requestTimeoutMs: number;
 }
 
+/** Longest reply to the first call: what is longer is no Kafka. */
+const FIRST_REPLY_BYTES_MAX = 1 << 20;
+
 /** A connection of kafkajs to one broker. */
 export class KafkajsConnection implements KafkaConnection {
   /** `host:port`. */
   readonly address: string;
   readonly #connection: BoundConnection;
+  readonly #options: KafkajsConnectionOptions;
   #versions: ApiVersions = {};
   #features: Readonly<Record<string, number>> = {};
   #isDestroyed = false;
@@ -45,16 +52,19 @@ export class KafkajsConnection implements KafkaConnection {
     more: { readonly options: KafkajsConnectionOptions; readonly environment: Environment },
   ) {
     const { options, environment } = more;
+    this.#options = options;
     this.address = `${place.host}:${place.port}`;
     this.#connection = makeConnection({
       host: place.host,
       port: place.port,
       clientId,
       ssl: options.ssl === false ? null : options.ssl,
-      sasl: options.sasl ?? null,
+      // kafkajs writes into it.
+      sasl: options.sasl === undefined ? null : { ...options.sasl },
       connectionTimeout: options.connectTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
       logger: loggerOf(environment, () => this.#isDestroyed),
+      onFirstBytes: (bytes) => this.#checkFirst(bytes),
     });
   }
 
@@ -92,7 +102,8 @@ export class KafkajsConnection implements KafkaConnection {
       }
     } catch (error) {
       this.destroy();
-      throw this.#openError(error);
+      const isGreeted = Object.keys(this.#versions).length > 0;
+      throw openError(this.address, { error, options: this.#options, isGreeted });
     }
   }
 
@@ -107,12 +118,9 @@ export class KafkajsConnection implements KafkaConnection {
   async send<T>(call: Call<T>, timeoutMs = 0): Promise<T> {
     const range = this.#versions[call.apiKey];
     if (range === undefined || call.version < range.minVersion || call.version > range.maxVersion) {
-      const found = range === undefined ? "none" : `${range.minVersion} to ${range.maxVersion}`;
-      throw new NotModelledError(
-        `Cannot use broker ${this.address}: it speaks versions ${found} of ${call.name}, this client needs version ` +
-          `${call.version}, use Kafka 2.8 or newer`,
-        { context: { address: this.address, call: call.name } },
-      );
+      throw new NotModelledError(`Cannot use broker ${this.address}: ${versionText(call, range)}`, {
+        context: { address: this.address, call: call.name },
+      });
     }
     if (!this.isOpen) throw this.#closedError(call.name);
     try {
@@ -121,7 +129,8 @@ export class KafkajsConnection implements KafkaConnection {
       if (error instanceof StreamError) throw error;
       this.destroy();
       throw new BrokerUnavailableError(
-        `Connection to broker ${this.address} was lost before the reply to ${call.name}: ${textOf(error)}, try again`,
+        `Connection to broker ${this.address} was lost before the reply to ${call.name}: ` +
+          `${causeOf(error, this.#options).message}, try again`,
         { outcome: "unknown", cause: error, context: { address: this.address, call: call.name } },
       );
     }
@@ -168,24 +177,12 @@ export class KafkajsConnection implements KafkaConnection {
     );
   }
 
-  #openError(error: unknown): Error {
-    const context = { address: this.address };
-    const { name, type } = error as { name?: string; type?: string };
-    if (name === "KafkaJSSASLAuthenticationError" || type?.includes("SASL") === true) {
-      return new AuthorizationError(
-        `Cannot authenticate at broker ${this.address}: ${textOf(error)}, check user, password and mechanism of 'sasl'`,
-        { cause: error, context },
-      );
-    }
-    return new BrokerUnavailableError(
-      `Cannot connect to broker ${this.address}: ${textOf(error)}, start it, or check address, 'ssl' and 'sasl'`,
-      { cause: error, context },
-    );
+  /** kafkajs would wait for the rest of a message that is none. */
+  #checkFirst(bytes: Uint8Array): void {
+    const size = bytes.length < 4 ? 4 : new DataView(bytes.buffer, bytes.byteOffset).getInt32(0);
+    if (size >= 4 && size <= FIRST_REPLY_BYTES_MAX) return;
+    this.#connection.rejectRequests(foreignBytes(bytes, size));
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
 }
 
 /**
