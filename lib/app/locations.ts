@@ -1,4 +1,4 @@
-import { BrokerUnavailableError } from "../base/errors.ts";
+import { BrokerUnavailableError, StreamError } from "../base/errors.ts";
 import type { Adapter, Environment } from "../seams/adapter.ts";
 import type { BlobStore } from "../seams/blob_store.ts";
 import type { Broker } from "../seams/broker.ts";
@@ -62,9 +62,11 @@ export function resolveLocation<T extends Broker | StateStoreProvider | BlobStor
  * @param cause What it said.
  */
 export function unreachable(broker: Broker, cause: unknown): BrokerUnavailableError {
-  const found = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerUnavailableError(
-    `Cannot reach the broker at ${broker.location}: ${found}; start it, or set 'broker' or TURBINE_BROKER to another address`,
-    { cause, context: { broker: broker.location } },
-  );
+  const other = "set 'broker' or TURBINE_BROKER to another address";
+  const message = cause instanceof StreamError
+    ? `${cause.message}; the app's broker is ${broker.location}: ${other} if it is elsewhere`
+    : `Cannot reach the broker at ${broker.location}: ${
+      cause instanceof Error ? cause.message : cause
+    }, start it, or ${other}`;
+  return new BrokerUnavailableError(message, { cause, context: { broker: broker.location } });
 }

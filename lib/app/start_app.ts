@@ -179,8 +179,9 @@ async function describeTopics(
   const refused = missing.find(([, { mayCreate }]) => !mayCreate);
   if (refused !== undefined) {
     const [topic, { partitions }] = refused;
+    const server = /^\w+:\/\/(.+)$/.exec(broker.location)?.[1] ?? "HOST:PORT";
     throw new UnknownTopicError(
-      `Topic '${topic}' does not exist at ${broker.location}; create it with 'kafka-topics.sh --create --topic ${topic} --partitions ${partitions}', or set 'createTopics: true' on the topic`,
+      `Topic '${topic}' does not exist at ${broker.location}; create it with 'kafka-topics.sh --bootstrap-server ${server} --create --topic ${topic} --partitions ${partitions}', or set 'createTopics: true' on the topic`,
       { context: { topic, broker: broker.location } },
     );
   }

@@ -27,6 +27,7 @@ import { resolveLocation } from "./locations.ts";
 import { produceTo } from "./produce_to.ts";
 import type { RunningApp } from "./running_app.ts";
 import { type AppDefinition, openBroker, startApp } from "./start_app.ts";
+import { withoutOurStack } from "./without_our_stack.ts";
 import { resolveSubscribeOptions, type SubscribeOptions } from "./subscribe_options.ts";
 import { type ReadOptions, TopicReader } from "./topic_reader.ts";
 
@@ -182,7 +183,9 @@ export class Turbine {
       throw new TypeError(`Cannot run app '${this.name}' as it has no subscription: call subscribe() first`);
     }
     const { signal, handlesSignals = true, ...overrides } = options;
-    const running = await this.start(overrides);
+    const running = await this.start(overrides).catch((error: unknown) => {
+      throw withoutOurStack(error, this.run);
+    });
     const stop = () => void running.close();
     // The first signal asks for a close in good order, a second one does not wait for it.
     const onSignal = (_signal: string, count: number) => void running.close({ isDirty: count > 1 });
