@@ -1,3 +1,5 @@
+import { type Fold, makeFold } from "./crc32c_fold.ts";
+
 /**
  * Slicing by eight: entry `256 * k + byte` is what a byte adds that stands k bytes before the end of an eight-byte block.
  * One flat table, as eight of them cost twice the time: each would be looked up and checked by itself.
@@ -7,6 +9,8 @@ const TABLE = makeTable();
 const HALF_BYTES = 1024;
 /** Entry `256 * k + byte` is what byte k of a checksum becomes when half a block of zeros follows. */
 const SHIFT = makeShift(HALF_BYTES);
+/** Made when it is wanted first: some programs check nothing that is large. */
+let blocks: Fold | null = null;
 
 /**
  * CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, initial value and final xor 0xffffffff), as iSCSI, ext4 and Kafka
@@ -20,7 +24,11 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   const table = TABLE;
   const length = bytes.length;
   const blocksEnd = length - length % (2 * HALF_BYTES);
-  let crc = blocksEnd === 0 ? ~previous : checksumOfBlocks(bytes, blocksEnd, ~previous);
+  let crc = ~previous;
+  if (blocksEnd > 0) {
+    blocks ??= makeFold(table) ?? checksumOfBlocks;
+    crc = blocks(bytes, blocksEnd, crc);
+  }
   let at = blocksEnd;
   for (const end = length - (length & 7); at < end; at += 8) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
@@ -32,8 +40,8 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   return ~crc >>> 0;
 }
 
-/** Goes on with `crc` over [0, end), a multiple of two halves. */
-function checksumOfBlocks(bytes: Uint8Array, end: number, crc: number): number {
+/** Goes on with `crc` over [0, end), a multiple of two halves: what is done where there are no vectors. */
+export function checksumOfBlocks(bytes: Uint8Array, end: number, crc: number): number {
   const table = TABLE;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < end; at += HALF_BYTES) {
