@@ -7,6 +7,7 @@ import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { fencedInstanceError, type LeaveOptions, type Membership, type MembershipOptions } from "./membership.ts";
 import type { Notice } from "./notice.ts";
 import { heartbeatCall, leaveGroupCall } from "./protocol/group_calls.ts";
+import { sayGoodbye } from "./say_goodbye.ts";
 
 /** What heartbeats and commits found, to be acted on by the next `settle`. */
 type Omen = "none" | "rebalance" | "lost" | "fenced";
@@ -166,7 +167,7 @@ export class ClassicMembership implements Membership {
       const isStatic = this.#options.instanceId !== null;
       // A static member that has not been answered yet is known by its instance id alone.
       const isKnown = this.#memberId !== "" || isStatic;
-      if (wasIn && isKnown && (isLeaving || !isStatic)) await this.#sendLeave();
+      if (wasIn && isKnown && (isLeaving || !isStatic)) await this.#sendLeave(isDirty);
       this.#client.closeChannel(this.#joinChannel);
       this.#client.closeChannel(this.#beatChannel);
     }
@@ -183,14 +184,11 @@ export class ClassicMembership implements Membership {
     return this.#omen === "lost" || this.#omen === "fenced" || this.#isExpired();
   }
 
-  async #sendLeave(): Promise<void> {
-    try {
-      const more = { channel: this.#beatChannel };
-      await this.#client.sendToCoordinator(this.#options.groupId, leaveGroupCall(this.metadata()), more);
-    } catch (error) {
-      // The session timeout does what the lost goodbye did not.
-      if (!(error instanceof StreamError)) throw error;
-    }
+  async #sendLeave(isDirty: boolean): Promise<void> {
+    const { groupId } = this.#options;
+    const more = { channel: this.#beatChannel };
+    const send = () => this.#client.sendToCoordinator(groupId, leaveGroupCall(this.metadata()), more);
+    await sayGoodbye(this.#client, { groupId, isDirty, send });
   }
 
   /** Joins beside whatever else goes on; the result is taken by `settle`. */

@@ -17,6 +17,7 @@ import {
   type MemberReply,
   type PartitionsById,
 } from "./protocol/member_calls.ts";
+import { sayGoodbye } from "./say_goodbye.ts";
 
 /** Codes of a member that the group no longer has, or no longer in this epoch. */
 const LOST: readonly number[] = [CODE.unknownMember, CODE.fencedMemberEpoch, CODE.groupNotFound];
@@ -179,7 +180,7 @@ export class ConsumerMembership implements Membership {
       this.#held.clear();
       this.#end.abort();
       this.#phase = "idle";
-      if (isIn) await this.#sayGoodbye(this.#options.instanceId === null || isLeaving);
+      if (isIn) await this.#sayGoodbye({ isForGood: this.#options.instanceId === null || isLeaving, isDirty });
       this.#client.closeChannel(this.#channel);
     }
   }
@@ -191,15 +192,15 @@ export class ConsumerMembership implements Membership {
     this.#held.clear();
   }
 
-  async #sayGoodbye(isForGood: boolean): Promise<void> {
+  async #sayGoodbye({ isForGood, isDirty }: { readonly isForGood: boolean; readonly isDirty: boolean }): Promise<void> {
     const { groupId, memberId, instanceId } = this.metadata();
     const epoch = isForGood ? MEMBER_EPOCH.leave : MEMBER_EPOCH.leaveForAWhile;
-    try {
-      await this.#send({ groupId, memberId, instanceId, epoch, wish: null, owned: null });
-    } catch (error) {
-      // The session timeout does what the lost goodbye did not.
-      if (!(error instanceof StreamError)) throw error;
-    }
+    const goodbye = { groupId, memberId, instanceId, epoch, wish: null, owned: null };
+    await sayGoodbye(this.#client, {
+      groupId,
+      isDirty,
+      send: async () => (await this.#send(goodbye)).errorCode,
+    });
   }
 
   /** Takes the assignment over: first what leaves, then what comes. */

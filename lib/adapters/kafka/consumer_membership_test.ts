@@ -3,10 +3,12 @@ import { AssignmentLostError, BrokerUnavailableError, FencedError } from "../../
 import { Witness } from "../../../testing/contracts/broker_contract_kit.ts";
 import { commitGroupOffsets } from "./group_offsets.ts";
 import { ConsumerMembership } from "./consumer_membership.ts";
+import { holdProcess } from "../system/hold_process.ts";
 import { FakeGroup, positionIn, topicIdOf } from "./fake_group_test.ts";
 import type { KafkaClient } from "./kafka_client.ts";
 import { Notice } from "./notice.ts";
 
+const NOT_COORDINATOR = 16;
 const UNKNOWN_MEMBER = 25;
 const FENCED_INSTANCE = 82;
 const FENCED_EPOCH = 110;
@@ -171,6 +173,26 @@ memberTest("of a static instance that was taken over is fenced, also when a comm
   await assertRejects(() => scene.until(() => false), FencedError);
   assertEquals(witness.events, ["assigned 0", "lost 0"]);
 }, () => new Scene("mine"));
+
+memberTest("says goodbye again while the coordinator moves, and once when nobody waits for it", async (scene) => {
+  const { group, member, witness } = scene;
+  group.onHeartbeat = () => ({ epoch: 1, partitions: [0] });
+  await member.subscribe(["t"], witness);
+  await scene.until(() => scene.held.length === 1);
+  const goodbyes = () => group.heartbeats.filter(({ epoch }) => epoch === -1).length;
+  group.onHeartbeat = ({ epoch }) => epoch === -1 && goodbyes() < 3 ? { code: NOT_COORDINATOR } : { epoch: 1 };
+  const letGo = holdProcess();
+  await member.leave({});
+  letGo();
+  assertEquals([goodbyes(), witness.events], [3, ["assigned 0", "revoked 0"]]);
+  const other = new Scene();
+  other.group.onHeartbeat = ({ epoch }) => epoch === -1 ? { code: NOT_COORDINATOR } : { epoch: 1, partitions: [0] };
+  await other.member.subscribe(["t"], other.witness);
+  await other.until(() => other.held.length === 1);
+  await other.member.leave({ isDirty: true });
+  assertEquals(other.group.heartbeats.filter(({ epoch }) => epoch === -1).length, 1);
+  await other.client.close();
+});
 
 memberTest("releases its instance id from a member that went without a goodbye", async (scene) => {
   const { group, member, witness } = scene;
