@@ -100,6 +100,7 @@ async function cutAll(scene: CutScene, job: CutJob): Promise<void> {
   await scene.start();
   await scene.toggle();
   await scene.toggle();
+  await scene.sends(requests);
   assertEquals(sent(), requests);
   const cuts = inOrder(requests.flatMap((name) => CUT_FATES.map((fate) => ({ name, fate }))));
   for (const cut of cuts) await scene.cut(cut, stimuliFor(cut.name));

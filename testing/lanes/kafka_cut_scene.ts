@@ -96,6 +96,12 @@ export class CutScene {
     await this.#progress();
   }
 
+  /** Waits until the job has sent all of these requests. */
+  async sends(names: readonly string[]): Promise<void> {
+    const missing = () => names.filter((name) => !this.proxy.names.has(name));
+    await this.#until("the job sends all that it should", () => missing().length === 0);
+  }
+
   /** The other member comes, or goes if it is there. */
   async toggle(): Promise<void> {
     if (this.#guest === null) {
@@ -235,11 +241,19 @@ export class CutScene {
     return running.status()[0]!.tasks.length;
   }
 
+  #failures(): string {
+    const members = [this.#steady, this.#guest].filter((member) => member !== null);
+    const failures = members.flatMap(({ running }) => [...running.status()[0]!.failures.values()]);
+    return failures.map((failure) => `${failure}`).join(", ");
+  }
+
   async #until(what: string, attempt: () => boolean | Promise<boolean>): Promise<void> {
     const endMs = performance.now() + PATIENCE_MS;
     while (!await attempt()) {
       for (const member of [this.#steady, this.#guest]) if (member !== null) this.#tasksOf(member);
-      if (performance.now() > endMs) throw new Error(`Waited in vain until ${what}; ${this.proxy.story}`);
+      if (performance.now() > endMs) {
+        throw new Error(`Waited in vain until ${what}; ${this.proxy.story}; failures: ${this.#failures()}`);
+      }
       await sleep(5);
     }
   }

@@ -11,8 +11,15 @@ const TRANSACTIONS = 12;
 /** What may happen to a request; those of look-ups pass. */
 const FATES: readonly Fate[] = ["request-lost", "reply-lost", "late", "late", "moved", "refused", 51, 14, 16, 15];
 const LOOK_UPS = ["Metadata", "FindCoordinator"];
+/** Where each number goes, at once. */
+const PLACES = [["t", 0], ["u", 0], ["t", 1]] as const;
+/** What one of these places may be refused with: for now, for lack of rights, as a batch is missing. */
+const REFUSALS: readonly number[] = [19, 29, 45];
 
-/** Moves numbers as a job does: one a transaction, its offset with it; after any doubt the group's offset decides. */
+/**
+ * Moves numbers as a job does: one a transaction to several places, its offset with it; after any doubt the group's offset
+ * decides.
+ */
 class Mover {
   readonly #fake: FakeCoordinator;
   readonly #random: SeededRandom;
@@ -48,7 +55,7 @@ class Mover {
         assert(this.#at === before || this.#at === before + 1 && !isAborted);
         if (outcome.kind === "not-applied") assertEquals(this.#at, before, "what is refused has not happened");
       }
-      assertEquals(this.#fake.visible(), numbers(this.#at));
+      for (const [topic, partition] of PLACES) assertEquals(this.#fake.visible(partition, topic), numbers(this.#at));
     }
   }
 
@@ -57,7 +64,7 @@ class Mover {
     const value = numbers(this.#at + 1).at(-1)!;
     const group = { topic: "t", partition: 0, offset: BigInt(this.#at + 1), leaderEpoch: -1, metadata: "" };
     const sends = [
-      () => producer.produce({ topic: "t", records: recordsOf([value]), partitions: 0 }),
+      () => this.#produce(producer, value),
       () => producer.sendOffsets([group], GROUP),
     ];
     if (this.#random.uint32() % 2 === 0) sends.reverse();
@@ -71,6 +78,15 @@ class Mover {
       this.#landLate();
     }
     return isAborted ? await producer.abort() : await producer.commit();
+  }
+
+  /** Calls that share requests; the worst outcome counts. */
+  async #produce(producer: KafkaTransactionalProducer, value: string): Promise<Outcome<unknown>> {
+    const outcomes = await Promise.all(PLACES.map(([topic, partition]) => {
+      return producer.produce({ topic, records: recordsOf([value]), partitions: partition });
+    }));
+    const failed = outcomes.filter(({ kind }) => kind !== "applied");
+    return failed.find(({ kind }) => kind === "unknown") ?? failed[0] ?? outcomes[0]!;
   }
 
   async #opened(): Promise<KafkaTransactionalProducer> {
@@ -108,6 +124,7 @@ async function runSeed(generation: 1 | 2, seed: number): Promise<void> {
     if (LOOK_UPS.includes(name) || random.uint32() % oneIn !== 0) return "pass";
     return FATES[random.uint32() % FATES.length]!;
   };
+  fake.refusal = () => random.uint32() % (4 * oneIn) === 0 ? REFUSALS[random.uint32() % REFUSALS.length]! : 0;
   await new Mover(fake, random).run();
 }
 
