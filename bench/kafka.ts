@@ -1,11 +1,16 @@
 /**
  * Kafka clients side by side on one broker: this library's driver (`kafka`), its codec over kafkajs's connections
  * (`kafkajs`), kafkajs as it comes (`stock`) and the Java client. Each client is a process of its own and runs alone; the
- * clients take turns, `--runs` times. Prints medians: rows/s, ratio to Java, CPU seconds per million rows, peak memory.
+ * clients take turns, `--runs` times. Prints medians. A client's start, and the rounds that warm it up, are not counted.
+ *
+ * Two ratios to Java are printed. By wall time it is what a user sees, but the broker works on the same processors, and a
+ * client that is faster than it waits for it. By processor time (of all threads of the client's process, in and out of the
+ * kernel) it is what the client itself costs, whatever the broker does: rows that one core would bear.
  *
  *     deno task services up kafka
  *     deno task bench:kafka [--rows 1000000] [--runs 3] [--partitions 1] [--address 127.0.0.1:19092]
  *                           [--workloads consume,produce,transactions] [--clients kafka,kafkajs,stock,java]
+ *                           [--core 0]   keeps each client on one core (by taskset), so that the broker has the others
  *
  * consume: values, keys, offsets and timestamps of every record can be addressed. produce: idempotent, acks=all, 10,000
  * rows, each batch awaited. transactions: about 10,000 rows read, written and committed with their offsets. Messages have
@@ -14,10 +19,10 @@
 import { parseArgs } from "node:util";
 import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
 import { partsHome } from "../tools/services/service.ts";
-import { benchRecords, type ClientTask, type Round } from "./kafka_tasks.ts";
+import { benchRecords, type ClientTask, type Round, ROW_BYTES } from "./kafka_tasks.ts";
 
 /** Rounds in a process that only warm it up. */
-const WARM_UPS = 2;
+const WARM_UPS = 3;
 const ROUNDS = 5;
 /** A round of kafkajs's own producer would take minutes. */
 const STOCK_SHARE: Readonly<Record<ClientTask["workload"], number>> = { consume: 1, produce: 0.1, transactions: 0.1 };
@@ -40,13 +45,14 @@ async function output(command: readonly string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
 }
 
-async function measure(client: string, task: ClientTask): Promise<Measured> {
+async function measure(client: string, task: ClientTask, core: string | undefined): Promise<Measured> {
+  const pin = core === undefined ? [] : ["taskset", "-c", core];
   const share = client === "stock" ? STOCK_SHARE[task.workload] : 1;
   const mine = { ...task, rows: Math.max(10_000, Math.round(task.rows * share)) };
   if (client !== "java") {
     const script = new URL("./kafka_clients.ts", import.meta.url).pathname;
     const flags = ["--quiet", "--no-check", "--allow-all"];
-    return JSON.parse(await output([Deno.execPath(), "run", ...flags, script, client, JSON.stringify(mine)]));
+    return JSON.parse(await output([...pin, Deno.execPath(), "run", ...flags, script, client, JSON.stringify(mine)]));
   }
   const home = (await Array.fromAsync(Deno.readDir(partsHome()))).find(({ name }) => name.startsWith("kafka-"));
   if (home === undefined) throw new Error("The Java client is not there, run first: deno task services up kafka");
@@ -56,7 +62,7 @@ async function measure(client: string, task: ClientTask): Promise<Measured> {
   const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error";
   const level = "-Dlog4j2.level=ERROR";
   return JSON.parse(
-    await output(["java", quiet, level, "-cp", `${partsHome()}/${home.name}/libs/*`, source, ...args]),
+    await output([...pin, "java", quiet, level, "-cp", `${partsHome()}/${home.name}/libs/*`, source, ...args]),
   );
 }
 
@@ -86,15 +92,28 @@ function table(workload: string, results: ReadonlyMap<string, readonly Measured[
     };
   });
   const java = figures.find(({ client }) => client === "java");
-  const lines = figures.map(({ client, rate, cpu, rssMb }) =>
-    `| ${client} | ${(rate / 1e6).toFixed(2)} M | ${java === undefined ? "-" : (rate / java.rate).toFixed(2)} | ` +
-    `${cpu.toFixed(2)} | ${rssMb} |`
-  );
+  const lines = figures.map(({ client, rate, cpu, rssMb }) => {
+    const megabytes = (rate * ROW_BYTES / 1e6).toFixed(0);
+    const ofJava = java === undefined
+      ? ["-", "-", "-"]
+      : [rate / java.rate, java.cpu / cpu, rssMb / java.rssMb].map((ratio) => ratio.toFixed(2));
+    const cells = [
+      client,
+      `${(rate / 1e6).toFixed(2)} M`,
+      megabytes,
+      ofJava[0],
+      cpu.toFixed(2),
+      ofJava[1],
+      rssMb,
+      ofJava[2],
+    ];
+    return `| ${cells.join(" | ")} |`;
+  });
   return [
     `${workload}:`,
     "",
-    "| client | rows/s | of Java's | CPU s per M rows | peak MiB |",
-    "| ------ | -----: | --------: | ---------------: | -------: |",
+    "| client | rows/s | MB/s | x Java by wall time | CPU s per M rows | x Java by CPU time | peak MiB | of Java's |",
+    "| ------ | -----: | ---: | ------------------: | ---------------: | -----------------: | -------: | --------: |",
     ...lines,
     "",
   ].join("\n");
@@ -110,6 +129,7 @@ if (import.meta.main) {
       address: { type: "string", default: "127.0.0.1:19092" },
       workloads: { type: "string", default: "consume,produce,transactions" },
       clients: { type: "string", default: "kafka,kafkajs,stock,java" },
+      core: { type: "string" },
     },
   });
   const name = `bench-${Date.now().toString(36)}`;
@@ -125,7 +145,7 @@ if (import.meta.main) {
   for (const workload of values.workloads.split(",") as ClientTask["workload"][]) {
     const results = new Map<string, Measured[]>(values.clients.split(",").map((client) => [client, []]));
     for (let run = 0; run < Number(values.runs); run++) {
-      for (const [client, runs] of results) runs.push(await measure(client, { ...base, workload }));
+      for (const [client, runs] of results) runs.push(await measure(client, { ...base, workload }, values.core));
     }
     console.log(table(workload, results));
   }

@@ -1,7 +1,9 @@
 /**
  * One client of the bench of Kafka clients: a workload, several rounds, one line of JSON at the end.
  *
- *     kafka_clients.ts CLIENT consume|produce|transactions ADDRESS INPUT OUTPUT ROWS ROUNDS COMPRESSION
+ *     kafka_clients.ts kafka|kafkajs|stock TASK
+ *
+ * TASK is a `ClientTask` in JSON.
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -11,9 +13,11 @@ import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
 import { kafkajsBroker } from "../lib/adapters/kafkajs/kafkajs.ts";
 import type { Broker, Consumer } from "../lib/seams/broker.ts";
 import type { ClientTask, Round } from "./kafka_tasks.ts";
-import { benchRecords, benchValue } from "./kafka_tasks.ts";
+import { benchKey, benchRecords, benchValue } from "./kafka_tasks.ts";
 
 const BATCH = 10_000;
+/** kafkajs makes one record batch of a send, which brokers take up to 1 MiB. */
+const STOCK_SEND = BATCH / 2;
 const POLL = { maxRecords: BATCH, maxBytes: 4 * 1024 * 1024, timeoutMs: 1_000 };
 const NOBODY = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve(), lost: () => Promise.resolve() };
 
@@ -136,12 +140,12 @@ type StockKafka = InstanceType<typeof kafkajsPackage.Kafka>;
 async function stockProduce(kafka: StockKafka, task: ClientTask): Promise<Round[]> {
   const producer = kafka.producer({ idempotent: true });
   await producer.connect();
-  const messages = Array.from({ length: BATCH }, (_, row) => ({ key: `u${row}`, value: benchValue(row) }));
+  const messages = Array.from({ length: STOCK_SEND }, (_, row) => ({ key: benchKey(row), value: benchValue(row) }));
   const rounds: Round[] = [];
   for (let round = 0; round < task.rounds; round++) {
     rounds.push(
       await measured(task.rows, async () => {
-        for (let row = 0; row < task.rows; row += BATCH) {
+        for (let row = 0; row < task.rows; row += STOCK_SEND) {
           await producer.send({ topic: task.output, messages, acks: -1 });
         }
       }),
@@ -169,7 +173,9 @@ async function stockConsume(kafka: StockKafka, task: ClientTask): Promise<Round[
       if (isTransactional) {
         const transaction = await producer.transaction();
         const { topic, partition, messages } = batch;
-        await transaction.send({ topic: task.output, messages });
+        for (let from = 0; from < messages.length; from += STOCK_SEND) {
+          await transaction.send({ topic: task.output, messages: messages.slice(from, from + STOCK_SEND) });
+        }
         const offset = (BigInt(batch.lastOffset()) + 1n).toString();
         const topics = [{ topic, partitions: [{ partition, offset }] }];
         await transaction.sendOffsets({ consumerGroupId: groupId, topics });

@@ -29,7 +29,7 @@ export interface Round {
 }
 
 /** The key of a row: 8 bytes. */
-function benchKey(row: number): string {
+export function benchKey(row: number): string {
   return `u${String((row * 7_919) % 1_000_000).padStart(7, "0")}`;
 }
 
@@ -39,9 +39,12 @@ export function benchValue(row: number): string {
   return `${text.slice(0, -1)}${" ".repeat(90 - text.length)}}`;
 }
 
-/** Records of 98 bytes in one buffer. */
+/** Bytes of a key and its message. */
+export const ROW_BYTES = 98;
+
+/** Records in one buffer. */
 export function benchRecords(count: number): Records {
-  const bytes = new Uint8Array(count * 98);
+  const bytes = new Uint8Array(count * ROW_BYTES);
   const keys = { bytes, starts: new Int32Array(count), ends: new Int32Array(count) };
   const values = { bytes, starts: new Int32Array(count), ends: new Int32Array(count) };
   const encoder = new TextEncoder();

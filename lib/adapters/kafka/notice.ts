@@ -1,5 +1,8 @@
 import type { Clock } from "../../seams/clock.ts";
 
+/** Why a wait ends; an abort without a reason would make an error, with its stack, each time. */
+const HAPPENED = "something has happened";
+
 /** Wakes whoever waits for something to happen. What happens while nobody waits ends the next wait at once. */
 export class Notice {
   readonly #clock: Clock;
@@ -14,7 +17,7 @@ export class Notice {
   /** Something has happened. */
   give(): void {
     this.#hasHappened = true;
-    this.#waiting?.abort();
+    this.#waiting?.abort(HAPPENED);
   }
 
   /**

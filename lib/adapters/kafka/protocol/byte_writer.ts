@@ -1,5 +1,8 @@
 const encoder = new TextEncoder();
 
+/** Room behind what makes the buffer grow: a batch is followed by a few bytes, for which it is not to be copied again. */
+const SPARE_BYTES = 256;
+
 /** Writes the primitive types of Kafka's protocol into a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -106,7 +109,7 @@ export class ByteWriter {
     const at = this.#at;
     const end = at + size;
     if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      const grown = new Uint8Array(Math.max(end + SPARE_BYTES, 2 * this.#bytes.length));
       grown.set(this.#bytes.subarray(0, at));
       this.#bytes = grown;
       this.#view = new DataView(grown.buffer);
