@@ -35,6 +35,8 @@ interface SceneOptions {
   readonly guarantee: Guarantee;
   readonly graceMs: number;
   readonly workers: number;
+  /** Whether workers have instance ids. @default {true} */
+  readonly isStatic?: boolean;
 }
 
 /** One process of the job, as often as it is started. */
@@ -89,10 +91,10 @@ class Scene {
 
   async startWorker(number: number): Promise<void> {
     const worker = this.workers[number]!;
-    const { guarantee, graceMs } = this.#options;
+    const { guarantee, graceMs, isStatic = true } = this.#options;
     const app = new Turbine(this.#name, {
       broker: this.#broker(),
-      instanceId: `worker-${number}`,
+      ...isStatic ? { instanceId: `worker-${number}` } : {},
       state: worker.state,
       checkpoints: this.#blobs,
       checkpointIntervalMs: 500,
@@ -268,6 +270,35 @@ function rollingTests(options: SceneOptions): void {
   });
 }
 
+function fleetTests(options: SceneOptions): void {
+  laneTest("all workers are drained at once while input comes in, and go on where they were", {
+    ...options,
+    graceMs: GRACE_MS,
+    workers: 3,
+    isStatic: false,
+  }, async (scene) => {
+    scene.keepFeeding();
+    const fleet = scene.workers.map(({ number }) => number);
+    for (let round = 0; round < 3; round++) {
+      await sleep(300);
+      // In the second round without waiting for each other: some come back while others still leave.
+      if (round === 1) {
+        for (const number of fleet) {
+          const running = scene.running(number);
+          running.drain().then(() => running.rejoin());
+          await sleep(40 * number);
+        }
+      } else {
+        await Promise.all(fleet.map((number) => scene.running(number).drain()));
+        assertEquals(fleet.map((number) => scene.held(number)), [[], [], []]);
+        await Promise.all(fleet.map((number) => scene.running(number).rejoin()));
+      }
+      await scene.shared();
+    }
+    await scene.check();
+  });
+}
+
 function staticTests(options: SceneOptions): void {
   laneTest("a worker that is restarted inside the grace goes on with its partitions, and no rebalance", {
     ...options,
@@ -324,6 +355,7 @@ else {
     rollingTests({ ...at, adapter: "kafka", guarantee: "exactly-once" });
     rollingTests({ ...at, adapter: "kafka", guarantee: "at-least-once" });
     rollingTests({ ...at, adapter: "kafkajs", guarantee: "exactly-once" });
+    fleetTests({ ...at, adapter: "kafka", guarantee: protocol === "classic" ? "exactly-once" : "at-least-once" });
     staticTests({ ...at, adapter: "kafka", guarantee: "exactly-once" });
     staticTests({ ...at, adapter: "kafkajs", guarantee: "at-least-once" });
   }
