@@ -250,7 +250,7 @@ if (REASON !== null) {
     const refused: readonly (readonly [PeerRow, typeof SerializationError | typeof RecordTooLargeError, string])[] = [
       [{ ...row, key: null }, SerializationError, "INVALID_RECORD"],
       [{ ...row, timestampMs: Date.now() + 86_400_000 }, SerializationError, "INVALID_TIMESTAMP"],
-      [{ ...row, value: new Uint8Array(25_000) }, RecordTooLargeError, "MESSAGE_TOO_LARGE"],
+      [{ ...row, value: new Uint8Array(25_000) }, RecordTooLargeError, "the topic's max.message.bytes allows 20000"],
       [{ ...row, value: new Uint8Array(950_000) }, RecordTooLargeError, `record 0 to '${topic}' as it takes 9500`],
     ];
     await withBroker({}, async (broker) => {

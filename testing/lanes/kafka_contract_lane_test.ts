@@ -144,16 +144,18 @@ async function smallBatches(
   broker: KafkaBroker,
   isTransactional: boolean,
 ): Promise<void> {
-  await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
   await sendToBroker(address, {
-    apiKey: 44,
-    version: 0,
-    name: "IncrementalAlterConfigs",
+    apiKey: 19,
+    version: 4,
+    name: "CreateTopics",
     write: (w) => {
-      w.int32(1).int8(2).string(topic).int32(1).string("max.message.bytes").int8(0).string("2000").boolean(false);
+      w.int32(1).string(topic).int32(1).int16(-1).int32(0);
+      w.int32(1).string("max.message.bytes").string("2000").int32(10_000).boolean(false);
     },
     read: () => {},
   });
+  // Waits until it is ready.
+  await (await broker.admin()).createTopics([{ topic, partitions: 1 }]);
   const values = Array.from({ length: 300 }, (_, row) => `${row} ${"x".repeat(row)}`);
   if (isTransactional) {
     const producer = await broker.transactionalProducer({ transactionalId: topic });

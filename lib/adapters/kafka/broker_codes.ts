@@ -143,7 +143,9 @@ export function codeError(
   more: { readonly message?: string | null; readonly context?: ErrorContext } = {},
 ): Error {
   const context = { ...more.context, code };
-  const said = more.message === null || more.message === undefined || more.message === "" ? "" : ` (${more.message})`;
+  const said = more.message === null || more.message === undefined || more.message === ""
+    ? ""
+    : ` (${more.message.replace(/\.$/, "")})`;
   const wrong = WRONG_ARGUMENT[code];
   if (wrong !== undefined) return new RangeError(`Cannot ${tried}: ${wrong}${said}`);
   const unmodelled = NOT_MODELLED[code];

@@ -181,9 +181,9 @@ export class KafkaClient {
     this.forgetTopic(topic);
     const context = { topic, partition };
     if (leader === undefined) {
+      const found = leaders.length === 1 ? "partition 0 only" : `partitions 0 to ${leaders.length - 1}`;
       throw new UnknownTopicError(
-        `Cannot use partition ${partition} of topic '${topic}': it has partitions 0 to ${leaders.length - 1}, ` +
-          "add partitions or use one of these",
+        `Cannot use partition ${partition} of topic '${topic}': it has ${found}, add partitions or use what is there`,
         { context },
       );
     }

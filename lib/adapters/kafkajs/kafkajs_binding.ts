@@ -28,6 +28,8 @@ export interface BoundConnection {
   authenticate(): Promise<void>;
   disconnect(): Promise<unknown>;
   isConnected(): boolean;
+  /** Whether it has authenticated, and its session is not about to end. */
+  isAuthenticated(): boolean;
   send(request: BoundRequest): Promise<Record<string, unknown>>;
   setVersions(versions: unknown): void;
   setSupportAuthenticationProtocol(isSupported: boolean): void;
@@ -53,6 +55,8 @@ export interface ConnectionSettings {
   readonly sasl: unknown;
   readonly connectionTimeout: number;
   readonly requestTimeout: number;
+  /** How long before its end a session is renewed, in milliseconds. */
+  readonly reauthenticationThreshold: number;
   readonly logger: BoundLogger;
   /** Told the first bytes that come. */
   onFirstBytes(bytes: Uint8Array): void;

@@ -31,6 +31,9 @@ export interface KafkajsConnectionOptions {
 /** Longest reply to the first call: what is longer is no Kafka. */
 const FIRST_REPLY_BYTES_MAX = 1 << 20;
 
+/** A session is renewed so long before its end, in milliseconds. */
+const RENEWAL_MS = 1_000;
+
 /** A connection of kafkajs to one broker. */
 export class KafkajsConnection implements KafkaConnection {
   /** `host:port`. */
@@ -40,6 +43,7 @@ export class KafkajsConnection implements KafkaConnection {
   #versions: ApiVersions = {};
   #features: Readonly<Record<string, number>> = {};
   #isDestroyed = false;
+  #renewal: Promise<void> | null = null;
 
   /**
    * @param place Where to connect to.
@@ -63,6 +67,7 @@ export class KafkajsConnection implements KafkaConnection {
       sasl: options.sasl === undefined ? null : { ...options.sasl },
       connectionTimeout: options.connectTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
+      reauthenticationThreshold: RENEWAL_MS,
       logger: loggerOf(environment, () => this.#isDestroyed),
       onFirstBytes: (bytes) => this.#checkFirst(bytes),
     });
@@ -123,6 +128,7 @@ export class KafkajsConnection implements KafkaConnection {
       });
     }
     if (!this.isOpen) throw this.#closedError(call.name);
+    if (this.#options.sasl !== undefined && !this.#connection.isAuthenticated()) await this.#renew();
     try {
       return await this.#exchange(call, timeoutMs);
     } catch (error) {
@@ -142,6 +148,17 @@ export class KafkajsConnection implements KafkaConnection {
     this.#isDestroyed = true;
     this.#connection.rejectRequests(new Error("connection closed by this client"));
     void this.#connection.disconnect().catch(() => {});
+  }
+
+  /** Authenticates again, before the broker ends the session: until then nothing else is sent. */
+  async #renew(): Promise<void> {
+    this.#renewal ??= this.#connection.authenticate().finally(() => this.#renewal = null);
+    try {
+      await this.#renewal;
+    } catch (error) {
+      this.destroy();
+      throw openError(this.address, { error, options: this.#options, isGreeted: true });
+    }
   }
 
   async #exchange<T>(call: Call<T>, timeoutMs: number): Promise<T> {
