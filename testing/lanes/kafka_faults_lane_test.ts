@@ -15,12 +15,14 @@ import { KafkaProxy } from "./kafka_proxy.ts";
 const PRODUCE = 0;
 const FETCH = 1;
 const OFFSET_COMMIT = 8;
+const LEAVE_GROUP = 13;
+const MEMBER_HEARTBEAT = 68;
 /** Of either protocol of groups. */
 const HEARTBEATS: readonly number[] = [12, 68];
 /** Join, sync, heartbeat, and reading of committed offsets. */
 const GROUP_REQUESTS: readonly number[] = [11, 14, ...HEARTBEATS, 9];
-/** The shortest session that groups of either protocol take. */
-const SESSION_MS = 5_500;
+/** Short sessions: groups of the `consumer` protocol take none that is shorter than their time between heartbeats, 5 s. */
+const SESSION_MS = { kafka: 2_000, kafkajs: 2_000, "kafka-consumer": 5_500 } as const;
 const PATIENCE_MS = 20_000;
 
 const ADDRESS = testKafka();
@@ -29,12 +31,14 @@ const ADDRESS = testKafka();
 class Scene {
   readonly topic = `faults-${crypto.randomUUID()}`;
   readonly groupId = `${this.topic}-group`;
+  readonly sessionMs: number;
   readonly proxy: KafkaProxy;
   readonly broker: KafkaBroker;
 
   constructor(kind: keyof typeof GROUP_ADAPTERS, address: string) {
     this.proxy = new KafkaProxy(address);
-    const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20, requestTimeoutMs: 2_000 };
+    this.sessionMs = SESSION_MS[kind];
+    const bounds = { heartbeatIntervalMs: 100, fetchWaitMs: 20, requestTimeoutMs: 1_500 };
     this.broker = GROUP_ADAPTERS[kind]({ brokers: [this.proxy.address], ...bounds }, processEnvironment());
   }
 
@@ -62,6 +66,16 @@ class Scene {
     });
     return rows;
   }
+}
+
+/** Whether a member says with a request that it leaves for good. */
+function isGoodbye(apiKey: number, request: DataView): boolean {
+  if (apiKey !== MEMBER_HEARTBEAT) return apiKey === LEAVE_GROUP;
+  // Behind key, version and number come the client's name, tags, group and member: their lengths are in one byte.
+  let place = 8;
+  place += 2 + request.getInt16(place) + 1;
+  for (let text = 0; text < 2; text++) place += request.getUint8(place);
+  return request.getInt32(place) === -1;
 }
 
 function at(topic: string, offset: bigint): CommittedPosition {
@@ -207,7 +221,7 @@ faultTest("a poll whose fetch is lost is to be tried again, and loses nothing", 
 
 faultTest("a member that cannot reach its group for a session is told that its partitions are lost", async (scene) => {
   const witness = new Witness();
-  const consumer = await scene.member(witness, SESSION_MS);
+  const consumer = await scene.member(witness, scene.sessionMs);
   scene.proxy.fate = (apiKey) => HEARTBEATS.includes(apiKey) ? "request-lost" : "pass";
   await scene.pollUntil(consumer, () => witness.count("lost") > 0);
   assertEquals(witness.events.slice(0, 2), ["assigned 0", "lost 0"]);
@@ -237,7 +251,7 @@ faultTest(
   async (scene) => {
     const { proxy } = scene;
     const witness = new Witness();
-    const consumer = await scene.member(witness, SESSION_MS);
+    const consumer = await scene.member(witness, scene.sessionMs);
     const { memberId } = consumer.groupMetadata();
     // As somebody new it would have to wait for the session of its old self, which the group keeps alive.
     proxy.fate = (apiKey) => HEARTBEATS.includes(apiKey) ? "reply-lost" : "pass";
@@ -247,3 +261,30 @@ faultTest(
     assertEquals(consumer.groupMetadata().memberId, memberId);
   },
 );
+
+for (const fate of ["request-lost", "reply-lost"] as const) {
+  faultTest(`a static member whose goodbye is ${fate} says it again, and others follow at once`, async (scene) => {
+    const { broker, proxy, groupId } = scene;
+    const topic = `${scene.topic}-2`;
+    await (await broker.admin()).createTopics([{ topic, partitions: 2 }]);
+    const [stays, goes] = await Promise.all(["stays", "goes"].map(async (instanceId) => {
+      const consumer = await broker.consumer({ groupId, instanceId, sessionTimeoutMs: PATIENCE_MS * 2 });
+      await consumer.subscribe([topic], new Witness());
+      return consumer;
+    })) as [Consumer, Consumer];
+    const poll = (consumer: Consumer) => consumer.poll({ ...PLENTY, timeoutMs: 10 });
+    await eventually(async () => {
+      for (const consumer of [stays, goes]) await poll(consumer);
+      return stays.assignment().length === 1 && goes.assignment().length === 1;
+    });
+    let lost = 0;
+    proxy.fate = (apiKey, request) => isGoodbye(apiKey, request) && lost++ < 2 ? fate : "pass";
+    await goes.close({ isLeaving: true });
+    assert(lost >= 2, `${lost} goodbyes were said`);
+    await eventually(async () => {
+      await poll(stays);
+      return stays.assignment().length === 2;
+    });
+    await stays.close();
+  });
+}
