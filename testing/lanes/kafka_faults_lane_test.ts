@@ -186,7 +186,8 @@ faultTest("a rebalance whose requests and replies are lost takes place all the s
     write: (w) => void w.int32(1).string(topic).int32(4).int32(-1).int32(10_000).boolean(false),
     read: () => {},
   });
-  const one = await scene.member();
+  // Whose member id was lost with the reply to its first request keeps the group waiting for a session.
+  const one = await scene.member(new Witness(), SESSION_MS);
   await eventually(async () => {
     await one.poll({ ...PLENTY, timeoutMs: 10 }).catch(() => []);
     return one.assignment().length === 4;
@@ -194,7 +195,7 @@ faultTest("a rebalance whose requests and replies are lost takes place all the s
   let turn = 0;
   const fates = ["request-lost", "pass", "reply-lost", "pass", "pass"] as const;
   proxy.fate = (apiKey) => GROUP_REQUESTS.includes(apiKey) ? fates[turn++ % fates.length]! : "pass";
-  const two = await broker.consumer({ groupId, sessionTimeoutMs: 30_000 });
+  const two = await broker.consumer({ groupId, sessionTimeoutMs: SESSION_MS });
   await eventually(() => two.subscribe([topic], new Witness()).then(() => true, () => false));
   const held = () => [...one.assignment(), ...two.assignment()].map(({ partition }) => partition).sort();
   await eventually(async () => {
