@@ -187,7 +187,7 @@ faultTest("a rebalance whose requests and replies are lost takes place all the s
     read: () => {},
   });
   // Whose member id was lost with the reply to its first request keeps the group waiting for a session.
-  const one = await scene.member(new Witness(), SESSION_MS);
+  const one = await scene.member(new Witness(), scene.sessionMs);
   await eventually(async () => {
     await one.poll({ ...PLENTY, timeoutMs: 10 }).catch(() => []);
     return one.assignment().length === 4;
@@ -195,7 +195,7 @@ faultTest("a rebalance whose requests and replies are lost takes place all the s
   let turn = 0;
   const fates = ["request-lost", "pass", "reply-lost", "pass", "pass"] as const;
   proxy.fate = (apiKey) => GROUP_REQUESTS.includes(apiKey) ? fates[turn++ % fates.length]! : "pass";
-  const two = await broker.consumer({ groupId, sessionTimeoutMs: SESSION_MS });
+  const two = await broker.consumer({ groupId, sessionTimeoutMs: scene.sessionMs });
   await eventually(() => two.subscribe([topic], new Witness()).then(() => true, () => false));
   const held = () => [...one.assignment(), ...two.assignment()].map(({ partition }) => partition).sort();
   await eventually(async () => {
