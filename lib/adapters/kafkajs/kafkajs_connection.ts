@@ -1,8 +1,9 @@
-import { BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
+import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
 import type { KafkaConnection } from "../kafka/connection.ts";
 import { foreignBytes } from "../kafka/frame_reader.ts";
 import { versionText } from "../kafka/socket_texts.ts";
+import { throttleMsOf } from "../kafka/throttle_time.ts";
 import { bodyOf, type BoundConnection, type BoundLogger, makeConnection } from "./kafkajs_binding.ts";
 import { causeOf, openError } from "./kafkajs_errors.ts";
 import type { KafkajsOptions } from "./kafkajs_options.ts";
@@ -132,7 +133,7 @@ export class KafkajsConnection implements KafkaConnection {
     try {
       return await this.#exchange(call, timeoutMs);
     } catch (error) {
-      if (error instanceof StreamError) throw error;
+      // A reply that cannot be read tells as little as one that is lost.
       this.destroy();
       throw new BrokerUnavailableError(
         `Connection to broker ${this.address} was lost before the reply to ${call.name}: ` +
@@ -176,15 +177,12 @@ export class KafkajsConnection implements KafkaConnection {
         },
       },
       response: {
-        decode: (payload) => Promise.resolve({ payload, clientSideThrottleTime: 0 }),
+        decode: (payload) => Promise.resolve(decode(call, payload)),
         parse: (decoded) => Promise.resolve(decoded),
       },
       requestTimeout: timeoutMs,
     });
-    const payload = reply.payload as Uint8Array;
-    const reader = new ByteReader(new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength));
-    if (isFlexible && apiKey !== API_VERSIONS) reader.tags();
-    return call.read(reader);
+    return reply.value as T;
   }
 
   #closedError(name: string): BrokerUnavailableError {
@@ -200,6 +198,16 @@ export class KafkajsConnection implements KafkaConnection {
     if (size >= 4 && size <= FIRST_REPLY_BYTES_MAX) return;
     this.#connection.rejectRequests(foreignBytes(bytes, size));
   }
+}
+
+/** What a reply says, and for how long the broker asks to be left alone: kafkajs sends nothing until then. */
+function decode(call: Call<unknown>, payload: Uint8Array): { value: unknown; clientSideThrottleTime: number } {
+  const frame = new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  const reader = new ByteReader(frame);
+  if (call.isFlexible === true && call.apiKey !== API_VERSIONS) reader.tags();
+  const body = reader.at;
+  const value = call.read(reader);
+  return { value, clientSideThrottleTime: throttleMsOf(call, frame, { body, read: reader.at }) };
 }
 
 /**

@@ -5,7 +5,10 @@ import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
 import type { KafkaBroker } from "../kafka/kafka_broker.ts";
 import { KafkajsConnection } from "./kafkajs_connection.ts";
 import { processEnvironment } from "../kafka/process_environment.ts";
+import { type Answering, calm, FakeKafka } from "../kafka/fake_kafka_test.ts";
+import { parseAddress } from "../kafka/kafka_options.ts";
 import { ByteWriter } from "../kafka/protocol/byte_writer.ts";
+import { heartbeatCall } from "../kafka/protocol/group_calls.ts";
 import { findCoordinatorCall } from "../kafka/protocol/metadata_calls.ts";
 import { kafkajsBroker } from "./kafkajs.ts";
 
@@ -147,5 +150,43 @@ Deno.test("a reply that comes after the connection was closed is no warning", as
     const endMs = performance.now() + 5_000;
     while (logged.length === 0 && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 5));
     assertEquals(logged, ["debug: Response without match"]);
+  });
+});
+
+const HEARTBEAT = 12;
+const beat = heartbeatCall({ groupId: "g", memberId: "m", instanceId: null }, 1);
+
+async function withConnection(
+  answer: Answering,
+  run: (connection: KafkajsConnection, server: FakeKafka) => Promise<void>,
+): Promise<void> {
+  await FakeKafka.with(answer, async (server) => {
+    const connection = new KafkajsConnection(parseAddress(server.address), "test", {
+      options: { ssl: false, sasl: undefined, connectTimeoutMs: 3_000, requestTimeoutMs: 30_000 },
+      environment: processEnvironment(),
+    });
+    await connection.open();
+    await run(connection, server);
+    connection.destroy();
+  });
+}
+
+Deno.test("a reply that cannot be read leaves the call unknown and ends the connection", async () => {
+  await withConnection(({ apiKey }) => apiKey === HEARTBEAT ? new Uint8Array(3) : null, async (connection) => {
+    const error = await assertRejects(() => connection.send(beat), BrokerUnavailableError);
+    assertEquals([error.outcome, connection.isOpen], ["unknown", false]);
+  });
+});
+
+Deno.test("a broker that throttles is left alone", async () => {
+  const answer: Answering = ({ apiKey }) =>
+    apiKey === HEARTBEAT ? new ByteWriter().int32(30_000).int16(0).finish() : null;
+  await withConnection(answer, async (connection, server) => {
+    assertEquals(await connection.send(beat), 0);
+    const waiting = assertRejects(() => connection.send(beat), BrokerUnavailableError);
+    await calm();
+    assertEquals(server.requests.length, 1);
+    connection.destroy();
+    await waiting;
   });
 });
