@@ -154,7 +154,10 @@ export class ClassicMembership implements Membership {
    * @param options How to leave.
    */
   async leave({ isDirty = false, isLeaving = false }: LeaveOptions): Promise<void> {
-    const wasIn = this.#phase === "member" || this.#phase === "joining";
+    const isStatic = this.#options.instanceId !== null;
+    // An attempt to join that was not answered may have succeeded.
+    const mayBeIn = this.#phase === "out" && !isDirty;
+    const wasIn = this.#phase === "member" || this.#phase === "joining" || mayBeIn;
     try {
       if (!isDirty && this.#phase === "member") {
         if (this.#omen === "none") await this.#knock();
@@ -164,7 +167,6 @@ export class ClassicMembership implements Membership {
       this.assignment = [];
       this.#end.abort();
       this.#phase = "idle";
-      const isStatic = this.#options.instanceId !== null;
       // A static member that has not been answered yet is known by its instance id alone.
       const isKnown = this.#memberId !== "" || isStatic;
       if (wasIn && isKnown && (isLeaving || !isStatic)) await this.#sendLeave(isDirty);

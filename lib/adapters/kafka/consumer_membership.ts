@@ -169,7 +169,9 @@ export class ConsumerMembership implements Membership {
 
   /** Ends the membership: `revoked` is awaited (or `lost`), then a member leaves; a static one for a while, unless told. */
   async leave({ isDirty = false, isLeaving = false }: LeaveOptions): Promise<void> {
-    const wasIn = this.#phase === "member" || this.#phase === "joining";
+    // An attempt to join that was not answered may have succeeded.
+    const mayBeIn = this.#phase === "out" && !isDirty;
+    const wasIn = this.#phase === "member" || this.#phase === "joining" || mayBeIn;
     try {
       if (!isDirty && this.#phase === "member") {
         if (this.#omen === "none") await this.#beat();
