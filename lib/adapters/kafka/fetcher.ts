@@ -250,7 +250,9 @@ export class Fetcher {
         aborted: this.#isCommitted ? fetched.aborted : [],
         decompressedBytesMax: this.#client.options.decompressedBytesMax,
       });
-      feed.fill(place, { decoded, highWatermark, logStart, bytes: records.length });
+      // What is compressed keeps more than what came.
+      const bytes = decoded.records.values.bytes.length;
+      feed.fill(place, { decoded, highWatermark, logStart, bytes });
     } catch (error) {
       // Another position meanwhile makes the failure void.
       if (isAt(place)) feed.failure = error as Error;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { rowsOf } from "../../../testing/record_rows.ts";
+import { recordsOf, rowsOf } from "../../../testing/record_rows.ts";
 import { BrokerUnavailableError, OffsetOutOfRangeError } from "../../base/errors.ts";
+import { encodeBatches } from "./encode_batches.ts";
 import { batchesOf, FakeLog, type PlaceAnswer } from "./fake_log_test.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Notice } from "./notice.ts";
@@ -283,4 +284,19 @@ fetchTest("goes on by itself only when something came, and not after its end", a
   while (!feed!.isFull) await new Promise((resolve) => setTimeout(resolve, 1));
   await scene.start();
   assertEquals(log.fetches.length, 2);
+}, 1);
+
+fetchTest("counts what compressed records hold, not what came", async (scene) => {
+  const { log, feeds: [feed] } = scene;
+  const value = "x".repeat(BYTES_MAX);
+  const producer = { producerId: -1n, producerEpoch: -1, sequence: -1 };
+  const bounds = { wallMs: 1, bytesMax: 100_000, compression: "gzip" } as const;
+  const [batch] = encodeBatches(recordsOf([value]), null, { producer, ...bounds });
+  log.onFetch = ({ offset }) => {
+    const records = batch!.bytes.slice();
+    new DataView(records.buffer).setBigInt64(0, BigInt(offset));
+    return { records };
+  };
+  await scene.until(() => feed!.isFull);
+  assert(batch!.bytes.length < 1_000 && feed!.bytesHeld > BYTES_MAX, `${feed!.bytesHeld} bytes`);
 }, 1);
