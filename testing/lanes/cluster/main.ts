@@ -110,8 +110,10 @@ class Lane {
 
   /** Every kind of scene under both guarantees. */
   #scenesOn(nodes: 1 | 3, random: SeededRandom): (() => Promise<void>)[] {
-    return SCENES.flatMap(({ name, play }) =>
-      (["at-least-once", "exactly-once"] as const).filter((guarantee) => this.#isWanted({ name, nodes, guarantee }))
+    return SCENES.flatMap(({ name, only, play }) =>
+      (["at-least-once", "exactly-once"] as const)
+        .filter((guarantee) => only === undefined || (only.nodes === nodes && only.guarantee === guarantee))
+        .filter((guarantee) => this.#isWanted({ name, nodes, guarantee }))
         .map((guarantee) => () => {
           const seed = random.uint32();
           return this.#run({ name, nodes, guarantee }, { nodes, isProxied: true }, (cluster) => {

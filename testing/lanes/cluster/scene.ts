@@ -269,6 +269,7 @@ export class Scene implements AsyncDisposable {
       readonly isInputCut?: boolean;
     },
   ): Promise<Verdict> {
+    this.note(`replies that workers missed: ${this.#missedReplies()}`);
     const counts = await this.#check(this.#rows.slice(0, processed), isInputCut);
     const both = Object.values(counts);
     const verdict = {
@@ -306,6 +307,17 @@ export class Scene implements AsyncDisposable {
     });
     const message = `${(error as Error).message}\n${this.#notes.map((line) => `${line}\n`).join("")}${logs.join("")}`;
     return error instanceof BrokenPromise ? new BrokenPromise(message, error.verdict) : new Error(message);
+  }
+
+  /** Requests whose fate workers had to find out, as they logged it: where the cuts have hit. */
+  #missedReplies(): string {
+    const counts = new Map<string, number>();
+    for (const { problems } of [...this.#past, ...this.workers]) {
+      for (const [, request] of problems.matchAll(/before the reply to (\w+)/g)) {
+        counts.set(request!, (counts.get(request!) ?? 0) + 1);
+      }
+    }
+    return [...counts].map(([request, count]) => `${count} of ${request}`).join(", ") || "none";
   }
 
   #makeFeeder(fed: number): Feeder {

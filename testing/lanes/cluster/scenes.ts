@@ -2,12 +2,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { sleep } from "../../../tools/services/service.ts";
 import { SeededRandom } from "../../seeded_random.ts";
+import { type Fate, KafkaProxy } from "../kafka_proxy.ts";
 import { type Disturbance, DISTURBANCES, WORKERS } from "./disturbances.ts";
 import { Scene, UNCOMMITTED_ROWS_MAX, type Verdict } from "./scene.ts";
 import type { TestCluster } from "./test_cluster.ts";
 import { placesOf } from "./verifier_check.ts";
 import { FAILOVER_GRACE_MS, PARTITIONS, topicsOf } from "./verifier_data.ts";
-import type { Guarantee } from "./verifier_job.ts";
+import type { Guarantee, VerifierOptions } from "./verifier_job.ts";
 
 /** What a scene is played with. */
 export interface Play {
@@ -27,6 +28,8 @@ export interface Play {
 export interface SceneKind {
   /** Name for tables. */
   readonly name: string;
+  /** On what it can be played, if not on anything. */
+  readonly only?: { readonly nodes: 1 | 3; readonly guarantee: Guarantee };
   /** Plays it. @throws {Error} when the promise is broken, with what was done and logged. */
   readonly play: (play: Play) => Promise<Verdict>;
 }
@@ -45,6 +48,7 @@ export const SCENES: readonly SceneKind[] = [
     name: one.name,
     play: (play: Play) => disturbed(play, () => new Array<Disturbance>(REPEATED).fill(one)),
   })),
+  { name: "answers to EndTxn lost", only: { nodes: 1, guarantee: "exactly-once" }, play: endsLost },
   { name: "static restart inside the grace", play: staticInside },
   { name: "static restart beyond the grace", play: staticBeyond },
   { name: "partitions added", play: grown },
@@ -59,13 +63,18 @@ export function shuffled<T>(all: readonly T[], random: SeededRandom): T[] {
   return all.map(() => rest.splice(random.uint32() % rest.length, 1)[0]!);
 }
 
+/** What a scene has beside the ordinary. */
+interface Setting {
+  /** Rows from this one on are of after a growth. @default {none} */
+  readonly grownFrom?: number;
+  /** What workers are told. @default {{}} */
+  readonly worker?: Partial<VerifierOptions>;
+}
+
 /** Opens a scene with two workers that are at work. */
-async function open(
-  play: Play,
-  { grownFrom = play.rows, isStateless = false }: { readonly grownFrom?: number; readonly isStateless?: boolean } = {},
-): Promise<Scene> {
-  const worker = { metadataMaxAgeMs: 2_000, isStateless };
-  const scene = await Scene.open({ ...play, grownFrom, isProxied: true, worker });
+async function open(play: Play, { grownFrom = play.rows, worker = {} }: Setting = {}): Promise<Scene> {
+  const how = { metadataMaxAgeMs: 2_000, ...worker };
+  const scene = await Scene.open({ ...play, grownFrom, isProxied: true, worker: how });
   try {
     for (const id of WORKERS) scene.start(id);
     await scene.feeder.feedTo(500, play.rowsPerSecond);
@@ -103,6 +112,37 @@ async function disturbed(play: Play, choose: (random: SeededRandom) => readonly 
     const repeatedRowsMax = chosen.reduce((sum, disturbance) => sum + disturbance.repeatedRowsMax, 0);
     return await scene.finish(guarantee === "exactly-once" ? 0 : repeatedRowsMax, rowsPerSecond);
   });
+}
+
+/** API key of the request that ends a transaction. */
+const END_TXN = 26;
+
+/**
+ * Connections are cut where it hurts most, between the end of a transaction and its answer, again and again; others are cut
+ * before the broker has heard of it.
+ */
+async function endsLost(play: Play): Promise<Verdict> {
+  const { rowsPerSecond, cluster, seed } = play;
+  const random = new SeededRandom(seed);
+  const proxy = new KafkaProxy(cluster.brokers[0]!);
+  const met = { "reply-lost": 0, "request-lost": 0, pass: 0 };
+  proxy.fate = (apiKey): Fate => {
+    if (apiKey !== END_TXN) return "pass";
+    const die = random.uint32() % 12, fate = die < 3 ? "reply-lost" : die < 4 ? "request-lost" : "pass";
+    met[fate] += 1;
+    return fate;
+  };
+  try {
+    const scene = await open(play, { worker: { brokers: [proxy.address] } });
+    return await playIn(scene, async () => {
+      const verdict = await scene.finish(0, rowsPerSecond);
+      scene.note(`ends of transactions met ${JSON.stringify(met)}`);
+      assert(met["reply-lost"] > 0, "no answer to an end was lost");
+      return verdict;
+    });
+  } finally {
+    await proxy.close();
+  }
 }
 
 /** A static member that is back in time finds its partitions; the group has not heard of anything. */
@@ -172,7 +212,7 @@ async function staticBeyond(play: Play): Promise<Verdict> {
 async function grown(play: Play): Promise<Verdict> {
   const { rows, rowsPerSecond } = play;
   const grownFrom = Math.floor(rows / 2);
-  const scene = await open(play, { grownFrom, isStateless: true });
+  const scene = await open(play, { grownFrom, worker: { isStateless: true } });
   return await playIn(scene, async () => {
     await scene.feeder.feedTo(grownFrom, rowsPerSecond);
     await scene.grow(GROWN_PARTITIONS);

@@ -1,7 +1,7 @@
 /**
  * The verifier job: echoes each record, and keeps count, sum, least and greatest integer of each key in state. As a program
- * it runs until SIGTERM, or until it is killed; SIGUSR1 drains it and SIGUSR2 lets it join again. Standard output has a line
- * `started`, and a line `tasks <partitions>` for each change of what it works on.
+ * it runs until SIGTERM, or until it is killed or its standard input ends; SIGUSR1 drains it and SIGUSR2 lets it join again.
+ * Standard output has a line `started`, and a line `tasks <partitions>` for each change of what it works on.
  *
  * Argument: {@linkcode VerifierOptions} as JSON.
  */
@@ -117,6 +117,7 @@ async function main(options: VerifierOptions): Promise<void> {
   Deno.addSignalListener("SIGTERM", () => void running.close());
   Deno.addSignalListener("SIGUSR1", () => void running.drain());
   Deno.addSignalListener("SIGUSR2", () => void running.rejoin());
+  void endWithParent();
   console.log("started");
   let shown = "";
   while (!running.isClosed) {
@@ -128,6 +129,12 @@ async function main(options: VerifierOptions): Promise<void> {
   const problem = running.failure ?? failure ?? running.closeFailure;
   if (problem !== undefined) throw problem;
   Deno.exit(0);
+}
+
+/** A lane that is killed must not leave its workers behind. */
+async function endWithParent(): Promise<void> {
+  for await (const _chunk of Deno.stdin.readable);
+  Deno.exit(1);
 }
 
 if (import.meta.main) await main(JSON.parse(Deno.args[0]!));

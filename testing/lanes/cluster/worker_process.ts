@@ -34,7 +34,7 @@ export class WorkerProcess {
       JOB,
       JSON.stringify(options),
     ];
-    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+    this.#child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
     this.#read = Promise.all([
       each(this.#child.stdout, (text) => this.#text += text),
       each(this.#child.stderr, (text) => this.#problems += text),
