@@ -175,6 +175,8 @@ class Scene {
       }
     };
     this.#feeding = feedOn();
+    // What goes wrong is told by the check.
+    this.#feeding.catch(() => {});
   }
 
   /** Waits for all output: each row is there once, in order for its key, with the right sum. */
