@@ -7,10 +7,9 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import kafkajsPackage from "kafkajs";
+import type { Kafka } from "kafkajs";
 import type { Records, RecordSlab } from "../lib/columns/records.ts";
-import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
-import { kafkajsBroker } from "../lib/adapters/kafkajs/kafkajs.ts";
+import type { KafkaOptions } from "../lib/adapters/kafka/kafka_options.ts";
 import type { Broker, Consumer } from "../lib/seams/broker.ts";
 import type { ClientTask, Round } from "./kafka_tasks.ts";
 import { benchKey, benchRecords, benchValue } from "./kafka_tasks.ts";
@@ -131,13 +130,12 @@ async function transactions(broker: Broker, task: ClientTask): Promise<Round[]> 
 
 /** kafkajs as it comes, by its public API: what its users have today. */
 async function stock(task: ClientTask): Promise<Round[]> {
-  const kafka = new kafkajsPackage.Kafka({ brokers: [task.address], logLevel: 0 });
+  const { default: kafkajs } = await import("kafkajs");
+  const kafka = new kafkajs.Kafka({ brokers: [task.address], logLevel: 0 });
   return task.workload === "produce" ? await stockProduce(kafka, task) : await stockConsume(kafka, task);
 }
 
-type StockKafka = InstanceType<typeof kafkajsPackage.Kafka>;
-
-async function stockProduce(kafka: StockKafka, task: ClientTask): Promise<Round[]> {
+async function stockProduce(kafka: Kafka, task: ClientTask): Promise<Round[]> {
   const producer = kafka.producer({ idempotent: true });
   await producer.connect();
   const messages = Array.from({ length: STOCK_SEND }, (_, row) => ({ key: benchKey(row), value: benchValue(row) }));
@@ -155,7 +153,7 @@ async function stockProduce(kafka: StockKafka, task: ClientTask): Promise<Round[
   return rounds;
 }
 
-async function stockConsume(kafka: StockKafka, task: ClientTask): Promise<Round[]> {
+async function stockConsume(kafka: Kafka, task: ClientTask): Promise<Round[]> {
   const groupId = `bench-${crypto.randomUUID()}`;
   const consumer = kafka.consumer({ groupId, maxBytesPerPartition: POLL.maxBytes, maxWaitTimeInMs: 100 });
   const isTransactional = task.workload === "transactions";
@@ -203,6 +201,12 @@ async function stockConsume(kafka: StockKafka, task: ClientTask): Promise<Round[
   return rounds;
 }
 
+/** Loads no more than its users load: memory is measured. */
+async function brokerOf(client: string, options: KafkaOptions): Promise<Broker> {
+  if (client === "kafka") return (await import("../lib/adapters/kafka/kafka.ts")).kafkaBroker(options);
+  return (await import("../lib/adapters/kafkajs/kafkajs.ts")).kafkajsBroker(options);
+}
+
 /** Peak of resident memory, in MiB. */
 function residentMb(): number {
   const status = readFileSync("/proc/self/status", "utf8");
@@ -214,9 +218,7 @@ if (import.meta.main) {
   const task = JSON.parse(text!) as ClientTask;
   const options = { brokers: [task.address], fetchWaitMs: 100 };
   const ours = { consume, produce, transactions }[task.workload];
-  const rounds = client === "stock"
-    ? await stock(task)
-    : await ours(client === "kafka" ? kafkaBroker(options) : kafkajsBroker(options), task);
+  const rounds = client === "stock" ? await stock(task) : await ours(await brokerOf(client!, options), task);
   console.log(JSON.stringify({ rounds, rssMb: residentMb() }));
   Deno.exit(0);
 }
