@@ -88,6 +88,12 @@ const ENTRIES: Readonly<Record<number, Entry>> = {
   31: ["CLUSTER_AUTHORIZATION_FAILED", AuthorizationError, grant("IdempotentWrite or Create on the cluster")],
   32: ["INVALID_TIMESTAMP", SerializationError, "see the topic's message.timestamp.before.max.ms and .after.max.ms"],
   87: ["INVALID_RECORD", SerializationError, "see what the topic demands: one that is compacted takes no null keys"],
+  // Topics are created with the cluster's own factor.
+  38: [
+    "INVALID_REPLICATION_FACTOR",
+    BrokerUnavailableError,
+    "wait until enough brokers are up, or lower the cluster's default.replication.factor",
+  ],
   // Not a takeover: a batch before this one is not in the log, so what was sent behind it has to be sent again too.
   45: ["OUT_OF_ORDER_SEQUENCE_NUMBER", TransactionAbortedError, PROCESS_AGAIN],
   47: ["INVALID_PRODUCER_EPOCH", FencedError, TAKEN_OVER],
@@ -124,7 +130,6 @@ const WRONG_ARGUMENT: Readonly<Record<number, string>> = {
   24: "the group's name is not allowed",
   26: "the session timeout is outside of the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
   37: "the number of partitions is not allowed",
-  38: "the replication factor is not allowed",
   44: "a policy of the cluster forbids it",
   50: "the transaction timeout is longer than the broker's transaction.max.timeout.ms",
 };

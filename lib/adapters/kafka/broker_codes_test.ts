@@ -37,6 +37,7 @@ const CLASSES = [
   [50, RangeError],
   [51, BrokerUnavailableError],
   [53, AuthorizationError],
+  [38, BrokerUnavailableError],
   [58, AuthorizationError],
   [59, TransactionAbortedError],
   [82, FencedError],
