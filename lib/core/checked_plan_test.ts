@@ -31,7 +31,7 @@ const PLAN: RecoveryPlan = {
   origin: 0n,
   ownerToken: 4,
   commitSequence: 7,
-  witness: { kind: "other", offset: null, text: "" },
+  witness: { offset: null, text: "" },
   isCommitNeeded: false,
   warnings: [],
 };

@@ -42,6 +42,8 @@ export interface CommittingTask {
   readonly to: bigint;
   /** What the group holds before this commit. */
   readonly before: CommitWitness;
+  /** What it holds when this commit has happened. */
+  readonly after: CommitWitness;
 }
 
 /** How the outcome of a commit became known. */

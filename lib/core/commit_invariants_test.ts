@@ -8,7 +8,16 @@ import { witnessOf } from "./commit_witness.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import { OpenCommits } from "./open_commits.ts";
 
-const TASK: CommittingTask = { id: "a", lineage: "L", sequence: 1, from: 0n, to: 5n, before: witnessOf(undefined) };
+const AFTER = { offset: 5n, text: "the commit" };
+const TASK: CommittingTask = {
+  id: "a",
+  lineage: "L",
+  sequence: 1,
+  from: 0n,
+  to: 5n,
+  before: witnessOf(undefined),
+  after: AFTER,
+};
 const FENCE = { groupId: "g", generation: 1, memberId: "m", instanceId: null };
 
 /** The first commit of a group: its outcome stays unknown, and what the group holds decides. */
@@ -48,7 +57,7 @@ Deno.test("CommitProtocol is created with a whole number of attempts only", () =
 
 Deno.test("OpenCommits.resolveOldest() takes nothing but a commit that was applied (I-03)", () => {
   const committed = { offset: 0n, leaderEpoch: 1, sequence: 0, taskTimeMs: null, journal: new DecisionJournal(0n) };
-  const commits = new OpenCommits(committed, { lineage: "L", witness: witnessOf(undefined) });
+  const commits = new OpenCommits(committed);
   commits.extend({ to: 5n, rows: 5, taskTimeMs: 1 });
   commits.seal();
   for (const outcome of ["unknown", "not-applied"]) {
@@ -59,7 +68,7 @@ Deno.test("OpenCommits.resolveOldest() takes nothing but a commit that was appli
 
 Deno.test("OpenCommits.extend() takes no more rows than there are offsets", () => {
   const committed = { offset: 0n, leaderEpoch: 1, sequence: 0, taskTimeMs: null, journal: new DecisionJournal(0n) };
-  const commits = new OpenCommits(committed, { lineage: "L", witness: witnessOf(undefined) });
+  const commits = new OpenCommits(committed);
   assertThrows(
     () => commits.extend({ to: 5n, rows: 6, taskTimeMs: 1 }),
     InvariantError,

@@ -13,6 +13,7 @@ import {
   type CommittingTask,
   type GroupReading,
 } from "./commit_commands.ts";
+import { decodeCommitMetadata } from "./commit_metadata.ts";
 import { isSameWitness, witnessOf } from "./commit_witness.ts";
 import { errorAction, isTakeover } from "./error_policy.ts";
 
@@ -348,7 +349,7 @@ export class CommitProtocol {
     if (this.#variant.witness === "offset-reached-to") return reading?.offset === task.to ? "happened" : "not";
     if (this.#variant.witness === "offset-left-from") return reading?.offset === task.from ? "not" : "happened";
     const found = witnessOf(reading);
-    if (isSameWitness(found, { kind: "ours", lineage: task.lineage, commitSequence: task.sequence })) return "happened";
+    if (isSameWitness(found, task.after)) return "happened";
     return isSameWitness(found, task.before) ? "not" : "other";
   }
 
@@ -371,8 +372,8 @@ export class CommitProtocol {
 
 function describe(reading: GroupReading): string {
   if (reading === undefined) return "no offset";
-  const witness = witnessOf(reading);
-  return witness.kind === "ours"
-    ? `commit ${witness.commitSequence} of lineage ${witness.lineage}`
+  const metadata = decodeCommitMetadata(reading.metadata);
+  return metadata.kind === "ours"
+    ? `commit ${metadata.commitSequence} of lineage ${metadata.lineage} by owner ${metadata.ownerToken}`
     : `foreign metadata at offset ${reading.offset}`;
 }

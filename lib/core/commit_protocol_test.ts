@@ -30,14 +30,15 @@ const AWAY = notApplied(new BrokerUnavailableError("Not reachable"));
 const FENCED = notApplied(new FencedError("A newer producer"));
 const LOST = notApplied(new AssignmentLostError("Stale generation"));
 
-function reading(commitSequence: number, lineage = "L"): GroupReading {
+function reading(commitSequence: number, lineage = "L", ownerToken = 1): GroupReading {
   const journal = new DecisionJournal(0n);
-  const more = { origin: 0n, ownerToken: 1, taskTimeMs: null, journal, transactionalId: null };
+  const more = { origin: 0n, ownerToken, taskTimeMs: null, journal, transactionalId: null };
   return { offset: BigInt(commitSequence), metadata: encodeCommitMetadata({ lineage, commitSequence, ...more }) };
 }
 
 function taskOf(id: string, sequence = 8): CommittingTask {
-  return { id, lineage: "L", sequence, from: 7n, to: 8n, before: witnessOf(reading(sequence - 1)) };
+  const witnesses = { before: witnessOf(reading(sequence - 1)), after: witnessOf(reading(sequence)) };
+  return { id, lineage: "L", sequence, from: 7n, to: 8n, ...witnesses };
 }
 
 type Kind = keyof CommitReplies;
@@ -166,7 +167,16 @@ for (const [effect, outcome] of DOUBTS) {
     const before = ends(reading(7));
     assertEquals(before.then, [...REPLACED, "read-group-offset", "undo"]);
     assertEquals(before.result.kind === "aborted" && before.result.isWitnessed, true);
-    for (const found of [reading(9), reading(6), reading(8, "M"), undefined, { offset: 8n, metadata: "x" }]) {
+    // The last one is a successor's, which went on from the same commit as this one.
+    const others = [
+      reading(9),
+      reading(6),
+      reading(8, "M"),
+      undefined,
+      { offset: 8n, metadata: "x" },
+      reading(8, "L", 2),
+    ];
+    for (const found of others) {
       const other = ends(found);
       assertEquals(other.then, [...REPLACED, "read-group-offset", ...DIED]);
       assert(other.result.kind === "closed");
@@ -197,7 +207,7 @@ Deno.test("CommitProtocol, transactional: tasks of one transaction must agree, e
   assertEquals(
     mixed.error.message,
     "Cannot resolve a commit as the group holds neither it nor the one before for a (expected 8, found commit 8 of lineage " +
-      "L), b (expected 8, found commit 7 of lineage L): another owner has taken over, the tasks are closed and join again",
+      "L by owner 1), b (expected 8, found commit 7 of lineage L by owner 1): another owner has taken over, the tasks are closed and join again",
   );
   const foreign = resolve(undefined, { offset: 3n, metadata: "" });
   assert(foreign.kind === "closed");

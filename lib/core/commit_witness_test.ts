@@ -1,26 +1,30 @@
-import { assert, assertEquals, assertFalse } from "@std/assert";
+import { assert, assertFalse } from "@std/assert";
 import { encodeCommitMetadata } from "./commit_metadata.ts";
 import { isSameWitness, witnessOf } from "./commit_witness.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 
-function ours(lineage: string, commitSequence: number) {
-  const journal = new DecisionJournal(0n);
-  const more = { origin: 0n, ownerToken: 1, taskTimeMs: null, journal, transactionalId: null };
-  return { offset: 5n, metadata: encodeCommitMetadata({ lineage, commitSequence, ...more }) };
+interface Written {
+  readonly offset?: bigint;
+  readonly lineage?: string;
+  readonly ownerToken?: number;
+  readonly commitSequence?: number;
+  readonly transactionalId?: string | null;
 }
 
-Deno.test("witnessOf() is lineage and sequence of one of our commits, else what is there", () => {
-  assertEquals(witnessOf(ours("L", 7)), { kind: "ours", lineage: "L", commitSequence: 7 });
-  assertEquals(witnessOf({ offset: 5n, metadata: "x" }), { kind: "other", offset: 5n, text: "x" });
-  assertEquals(witnessOf({ offset: 5n, metadata: "" }), { kind: "other", offset: 5n, text: "" });
-  assertEquals(witnessOf(undefined), { kind: "other", offset: null, text: "" });
-});
+function ours({ offset = 5n, lineage = "L", ownerToken = 1, commitSequence = 7, transactionalId = null }: Written) {
+  const more = { origin: 0n, taskTimeMs: null, journal: new DecisionJournal(0n) };
+  const metadata = encodeCommitMetadata({ lineage, ownerToken, commitSequence, transactionalId, ...more });
+  return { offset, metadata };
+}
 
-Deno.test("isSameWitness() tells every two commits apart", () => {
+Deno.test("isSameWitness() tells every two commits apart, also those of two owners that went on from the same one", () => {
   const all = [
-    witnessOf(ours("L", 7)),
-    witnessOf(ours("L", 8)),
-    witnessOf(ours("M", 7)),
+    witnessOf(ours({})),
+    witnessOf(ours({ commitSequence: 8 })),
+    witnessOf(ours({ lineage: "M" })),
+    witnessOf(ours({ ownerToken: 2 })),
+    witnessOf(ours({ transactionalId: "another" })),
+    witnessOf(ours({ offset: 6n })),
     witnessOf(undefined),
     witnessOf({ offset: 5n, metadata: "" }),
     witnessOf({ offset: 6n, metadata: "" }),

@@ -1,5 +1,4 @@
 import { invariant } from "../base/assert.ts";
-import type { CommitWitness } from "./commit_witness.ts";
 import type { DecisionEntry } from "./decision_entry.ts";
 import type { DecisionJournal } from "./decision_journal.ts";
 
@@ -53,14 +52,6 @@ export interface CommitExtension {
   readonly decisions?: readonly DecisionEntry[];
 }
 
-/** Options of {@linkcode OpenCommits}. */
-export interface OpenCommitsOptions {
-  /** Lineage of the task. */
-  readonly lineage: string;
-  /** Witness of what the group holds at the start. */
-  readonly witness: CommitWitness;
-}
-
 /**
  * Commits of one task between processing and their outcome, oldest first.
  *
@@ -74,29 +65,17 @@ export interface OpenCommitsOptions {
  * committed point, so that nothing uncommitted can get below a newer one (I-03); undo drops a commit and all after it.
  */
 export class OpenCommits {
-  readonly #lineage: string;
   #committed: CommitPoint;
-  #witness: CommitWitness;
   #commits: OpenCommit[] = [];
 
-  /**
-   * @param committed Where the task stands when it goes live.
-   * @param options Lineage and witness.
-   */
-  constructor(committed: CommitPoint, options: OpenCommitsOptions) {
+  /** @param committed Where the task stands when it goes live. */
+  constructor(committed: CommitPoint) {
     this.#committed = committed;
-    this.#lineage = options.lineage;
-    this.#witness = options.witness;
   }
 
   /** Where the last commit that is known to have happened ended: what flushes and snapshots may show. */
   get committed(): CommitPoint {
     return this.#committed;
-  }
-
-  /** Witness of that commit. */
-  get witness(): CommitWitness {
-    return this.#witness;
   }
 
   /** Where processing stands: after the newest open commit. */
@@ -199,7 +178,6 @@ export class OpenCommits {
     );
     this.#commits.shift();
     this.#committed = commit.after;
-    this.#witness = { kind: "ours", lineage: this.#lineage, commitSequence: commit.sequence };
     return commit;
   }
 

@@ -19,10 +19,8 @@ Deno.test("OpenCommits is a queue: any sequence of calls leaves what a plain lis
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("abort") }) },
   ) as fc.Arbitrary<Command>;
   fc.assert(fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
-    const ledger = new OpenCommits(
-      { offset: 0n, leaderEpoch: -1, sequence: 0, taskTimeMs: null, journal: new DecisionJournal(0n) },
-      { lineage: "L", witness: { kind: "other", offset: null, text: "" } },
-    );
+    const journal = new DecisionJournal(0n);
+    const ledger = new OpenCommits({ offset: 0n, leaderEpoch: -1, sequence: 0, taskTimeMs: null, journal });
     const model: Model = { committed: { sequence: 0, offset: 0 }, open: [] };
     for (const one of commands) step(ledger, model, one);
   }));

@@ -14,7 +14,7 @@ function open(): OpenCommits {
     taskTimeMs: 100,
     journal: new DecisionJournal(0n, [{ offset: 2n, kind: "jump", value: 50 }]),
   };
-  return new OpenCommits(committed, { lineage: "L", witness: { kind: "ours", lineage: "L", commitSequence: 7 } });
+  return new OpenCommits(committed);
 }
 
 Deno.test("OpenCommits.extend() gathers batches in one commit until it is sealed", () => {
@@ -43,7 +43,7 @@ Deno.test("OpenCommits.extend() gathers batches in one commit until it is sealed
   assertEquals(commits.commits.map((one) => one.sequence), [8, 9]);
 });
 
-Deno.test("OpenCommits.resolveOldest() moves the committed point and its witness, in order only", () => {
+Deno.test("OpenCommits.resolveOldest() moves the committed point, in order only", () => {
   const commits = open();
   commits.extend({ to: 12n, rows: 2, taskTimeMs: 120 });
   assertThrows(() => commits.resolveOldest("applied"), InvariantError, "before it was sealed");
@@ -51,7 +51,6 @@ Deno.test("OpenCommits.resolveOldest() moves the committed point and its witness
   commits.extend({ to: 14n, rows: 2, taskTimeMs: 140 });
   assertEquals(commits.resolveOldest("applied").sequence, 8);
   assertEquals([commits.committed.offset, commits.committed.sequence, commits.committed.taskTimeMs], [12n, 8, 120]);
-  assertEquals(commits.witness, { kind: "ours", lineage: "L", commitSequence: 8 });
   assertEquals(commits.head.offset, 14n);
   assertThrows(() => commits.resolveOldest("applied"), InvariantError, "commit 9 was resolved before");
   assertThrows(() => open().resolveOldest("applied"), InvariantError, "not open");

@@ -6,6 +6,7 @@ import {
   type StreamError,
 } from "../base/errors.ts";
 import { type CommitMetadata, encodeCommitMetadata } from "./commit_metadata.ts";
+import { witnessOf } from "./commit_witness.ts";
 import type { DecisionEntry } from "./decision_entry.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import type { TaskPosition } from "./position.ts";
@@ -73,7 +74,7 @@ for (const guarantee of GUARANTEES) {
     assertEquals([found.replayFrom, found.liveFrom, found.isCommitNeeded], [90n, 100n, false]);
     assertEquals([found.taskTimeMs, found.taskTimeAtLiveMs], [900, 1_000]);
     assertEquals([found.lineage, found.isLineageNew, found.commitSequence, found.ownerToken], ["L", false, 10, 4]);
-    assertEquals(found.witness, { kind: "ours", lineage: "L", commitSequence: 10 });
+    assertEquals(found.witness, witnessOf(committed(100n)));
     assertEquals(found.journal.entries, [JUMP]);
     assertEquals(found.warnings, []);
   });
@@ -215,7 +216,7 @@ for (const guarantee of GUARANTEES) {
         true,
         null,
       ]);
-      assertEquals(found.witness, { kind: "other", offset: null, text: "" });
+      assertEquals(found.witness, { offset: null, text: "" });
       assertEquals(found.warnings, []);
     }
   });
@@ -236,7 +237,7 @@ for (const guarantee of GUARANTEES) {
         const found = plan({ guarantee, committed: reset, ...more });
         assertEquals([found.candidate.kind, found.replayFrom, found.liveFrom, found.origin], ["empty", 80n, 80n, 80n]);
         assertEquals([found.lineage, found.taskTimeMs, found.isCommitNeeded], ["N", null, true]);
-        assertEquals(found.witness, { kind: "other", offset: 80n, text: metadata });
+        assertEquals(found.witness, { offset: 80n, text: metadata });
         assert(found.warnings[0]!.includes("was set by somebody else"));
       }
     }

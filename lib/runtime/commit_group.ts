@@ -139,13 +139,14 @@ export class CommitGroup {
     invariant(this.#failure === undefined, "I-12: nothing is committed after a takeover or a dirty close");
     invariant(this.#running === undefined, "one commit of a group at a time");
     this.#openSinceMs = clock.monotonicMs();
-    this.#protocol.start(sealed.map(({ task, commit, before, lineage }) => ({
+    this.#protocol.start(sealed.map(({ task, commit, before, after, lineage }) => ({
       id: `${this.#spec.name}/${task.partition}`,
       lineage,
       sequence: commit.sequence,
       from: commit.from,
       to: commit.to,
       before,
+      after,
     })));
     this.#run(sealed, hooks);
   }
@@ -345,7 +346,7 @@ export class CommitGroup {
     const detail = { subscription: this.#spec.name, partitions: sealed.map((each) => each.task.partition) };
     observer.step("apply:before", detail);
     await hooks.exclusive.run(() => {
-      for (const { task, commit } of sealed) task.apply(commit);
+      for (const each of sealed) each.task.apply(each);
     });
     observer.step("apply:after", detail);
     return applied();

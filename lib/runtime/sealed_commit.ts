@@ -1,5 +1,5 @@
 import { encodeCommitMetadata } from "../core/commit_metadata.ts";
-import type { CommitWitness } from "../core/commit_witness.ts";
+import { type CommitWitness, witnessOf } from "../core/commit_witness.ts";
 import type { OpenCommit } from "../core/open_commits.ts";
 import type { CommittedPosition } from "../seams/broker.ts";
 import type { CommitOutputs } from "./commit_outputs.ts";
@@ -16,6 +16,8 @@ export interface SealedCommit {
   readonly lineage: string;
   /** What the group holds before this commit. */
   readonly before: CommitWitness;
+  /** What it holds when this commit has happened. */
+  readonly after: CommitWitness;
   /** Offset and metadata for the group. */
   readonly position: CommittedPosition;
   /** What is produced. */
@@ -47,5 +49,6 @@ export function sealCommit(
     journal,
     transactionalId,
   });
-  return { task, commit, lineage, before, outputs, position: { ...task.source, offset, leaderEpoch, metadata } };
+  const position = { ...task.source, offset, leaderEpoch, metadata };
+  return { task, commit, lineage, before, after: witnessOf(position), outputs, position };
 }

@@ -10,8 +10,8 @@
  */
 import { invariant } from "../base/assert.ts";
 import { errorAction } from "../core/error_policy.ts";
-import { witnessOf } from "../core/commit_witness.ts";
-import type { OpenCommit } from "../core/open_commits.ts";
+import { decodeCommitMetadata } from "../core/commit_metadata.ts";
+import type { CommitWitness } from "../core/commit_witness.ts";
 import { OpenCommits } from "../core/open_commits.ts";
 import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
@@ -38,6 +38,8 @@ export class Task {
   readonly #recovered: RecoveredTask;
   readonly #keeper: TaskKeeper;
   #commits: OpenCommits;
+  /** What the group holds, as far as is known. */
+  #held: CommitWitness;
   readonly #outputs = new Map<number, CommitOutputs>();
   readonly #processor: BatchProcessor;
   readonly #time: TaskTime;
@@ -58,7 +60,8 @@ export class Task {
     this.#recovered = recovered;
     this.#keeper = recovered.keeper;
     this.#transactionalId = options.transactionalId;
-    this.#commits = new OpenCommits(recovered.live, { lineage: recovered.lineage, witness: recovered.witness });
+    this.#commits = new OpenCommits(recovered.live);
+    this.#held = recovered.witness;
     const { observer } = parts.environment;
     this.#processor = new BatchProcessor(spec, {
       state: recovered.state,
@@ -233,12 +236,11 @@ export class Task {
   /**
    * A commit without rows, when the group holds an older commit of ours than the last one that has happened.
    *
-   * @param found What the group holds.
-   * @returns Whether it does.
+   * @param found What the group holds. @returns Whether it does.
    */
   commitAgain(found: CommittedPosition | undefined): boolean {
     if (this.#isReplaying || this.#isClosed || this.hasOpenWork) return false;
-    const held = witnessOf(found);
+    const held = decodeCommitMetadata(found?.metadata ?? "");
     const isOurs = held.kind === "ours" && held.lineage === this.#recovered.lineage;
     if (isOurs && held.commitSequence < this.#commits.committed.sequence) this.#commitNothing();
     return this.hasOpenWork;
@@ -253,18 +255,19 @@ export class Task {
     return sealCommit(this, {
       commit,
       recovered: this.#recovered,
-      before: this.#commits.witness,
+      before: this.#held,
       transactionalId: this.#transactionalId,
       outputs: this.#outputs.get(commit.sequence)!,
     });
   }
 
   /** The oldest commit has happened. */
-  apply(commit: OpenCommit): void {
+  apply({ commit, after }: SealedCommit): void {
     const resolved = this.#commits.resolveOldest("applied");
     invariant(resolved.sequence === commit.sequence, `I-03: commit ${commit.sequence} was applied out of order`);
     this.#recovered.state.applyOldest();
     this.#outputs.delete(commit.sequence);
+    this.#held = after;
     this.#keeper.committed(this.#commits.committed, commit.rows);
     this.#commitCount += 1;
   }
@@ -374,13 +377,11 @@ export class Task {
   #goLiveWhenThere(): void {
     if (!this.#replay.isDone) return;
     const { live } = this.#recovered;
-    const { clock } = this.#parts.environment;
     this.#replay.end();
     this.#life.to("running");
     if (live.taskTimeMs !== null) this.#time.jump(live.taskTimeMs);
-    const { lineage, witness } = this.#recovered;
-    this.#commits = new OpenCommits({ ...live, taskTimeMs: this.#time.taskTimeMs }, { lineage, witness });
-    this.#time.wake(clock.monotonicMs());
+    this.#commits = new OpenCommits({ ...live, taskTimeMs: this.#time.taskTimeMs });
+    this.#time.wake(this.#parts.environment.clock.monotonicMs());
     this.#processor.reset();
     this.#keeper.live(this.#commits.committed);
     this.#step("restore:live", { offset: live.offset, sequence: live.sequence });

@@ -3,6 +3,7 @@ import { applied, notApplied, type Outcome, unknown } from "../../lib/base/outco
 import { type CommitMode, commitMode, type CommittingTask } from "../../lib/core/commit_commands.ts";
 import { encodeCommitMetadata } from "../../lib/core/commit_metadata.ts";
 import { CommitProtocol, type CommitVariant } from "../../lib/core/commit_protocol.ts";
+import { type CommitWitness, witnessOf } from "../../lib/core/commit_witness.ts";
 import { type OpenCommit, OpenCommits } from "../../lib/core/open_commits.ts";
 import { decodePosition, encodePosition } from "../../lib/core/position.ts";
 import type { RecoveryPlan } from "../../lib/core/recovery_input.ts";
@@ -51,6 +52,7 @@ export class CommitProcess {
   readonly #protocol: CommitProtocol;
   #plan!: RecoveryPlan;
   #open!: OpenCommits;
+  #held!: CommitWitness;
   #epoch: number | undefined;
   #sum = 0;
   /** The state before each open commit, oldest first: what undo puts back and what a flush may show. */
@@ -125,7 +127,8 @@ export class CommitProcess {
       sequence: plan.commitSequence,
       taskTimeMs: plan.taskTimeMs,
       journal: plan.journal,
-    }, { lineage: plan.lineage, witness: plan.witness });
+    });
+    this.#held = plan.witness;
     if (plan.isCommitNeeded) {
       this.#images.push(this.#sum);
       this.#outputs.push([]);
@@ -182,7 +185,8 @@ export class CommitProcess {
       sequence,
       from,
       to,
-      before: this.#open.witness,
+      before: this.#held,
+      after: witnessOf(this.#position()),
     };
     this.#protocol.start([task]);
     let before = "";
@@ -327,6 +331,7 @@ export class CommitProcess {
 
   #apply(): void {
     this.#open.resolveOldest("applied");
+    this.#held = witnessOf(this.#position());
     this.#images.shift();
     this.#commits++;
     this.#flush();

@@ -250,10 +250,8 @@ Deno.test("H8 the local store first: is found to leave the log, or to replay too
 /** State is updated in place; batch k+1 is processed while k commits; k may abort, a flush may be due, the process may die. */
 function inPlace(rule: "before-images" | "no undo", choices: Choices): string[] {
   const values = [3, 1];
-  const open = new OpenCommits(
-    { offset: 0n, leaderEpoch: -1, sequence: 0, taskTimeMs: null, journal: new DecisionJournal(0n) },
-    { lineage: "L", witness: { kind: "other", offset: null, text: "" } },
-  );
+  const journal = new DecisionJournal(0n);
+  const open = new OpenCommits({ offset: 0n, leaderEpoch: -1, sequence: 0, taskTimeMs: null, journal });
   let state = 0;
   const images: number[] = [];
   for (const [at, value] of values.entries()) {

@@ -29,13 +29,15 @@ function idleClose(variant: CommitVariant, choices: Choices): string[] {
   for (let tries = 0; isOpen; tries++) {
     if (tries === 6) return ["NO PROGRESS"];
     const sequence = 8;
-    const task: CommittingTask = { id: "t", lineage: "L", sequence, from: 5n, to: 5n, before: witnessOf(committed) };
+    const done = { offset: 5n, metadata: metadataOf(sequence, 5n) };
+    const witnesses = { before: witnessOf(committed), after: witnessOf(done) };
+    const task: CommittingTask = { id: "t", lineage: "L", sequence, from: 5n, to: 5n, ...witnesses };
     const shell: Shell = {
       "end-transaction": (): Outcome<void> => {
         const what = choices.fault(["ok", "reply lost", "request lost"], "end-transaction");
         if (what !== "request lost") {
           windows++;
-          committed = { offset: 5n, metadata: metadataOf(sequence, 5n) };
+          committed = done;
         }
         return what === "ok" ? applied() : unknown(new BrokerTimeoutError(`The model says: ${what}`));
       },
@@ -47,7 +49,7 @@ function idleClose(variant: CommitVariant, choices: Choices): string[] {
   return windows === 1 ? [] : [windows === 0 ? "LOSS of window output" : "DUPLICATE window output"];
 }
 
-Deno.test("H1 the witness of a commit in which only time moved is lineage and sequence: holds", () => {
+Deno.test("H1 the witness of a commit in which only time moved is all that it puts there: holds", () => {
   assertEquals([...run("H1 commit sequence", (choices) => idleClose({}, choices)).violations], []);
 });
 
@@ -92,6 +94,7 @@ function changelog(mode: CommitMode, choices: Choices): string[] {
         from: BigInt(at),
         to: BigInt(at + 1),
         before: witnessOf(undefined),
+        after: witnessOf({ offset: BigInt(at + 1), metadata: metadataOf(at + 1, BigInt(at)) }),
       };
       driveCommit(protocol, {
         task,
@@ -120,6 +123,8 @@ Deno.test("H4 a changelog written before a plain commit: is found to lose the st
   assert(result.violations.has("NO STATE at or below the committed offset"));
 });
 
+const NONE = witnessOf(undefined);
+
 /** A worker commits two tasks in one transaction; its session expires, another one gets B, and the worker joins again. */
 function rejoin(usesCapturedFence: boolean, choices: Choices): string[] {
   let generation = 1;
@@ -127,7 +132,7 @@ function rejoin(usesCapturedFence: boolean, choices: Choices): string[] {
   const visible: string[] = [];
   const committed = { A: 0, B: 0 };
   const protocol = new CommitProtocol("transactional");
-  const task = { id: "A", lineage: "L", sequence: 1, from: 0n, to: 1n, before: witnessOf(undefined) };
+  const task = { id: "A", lineage: "L", sequence: 1, from: 0n, to: 1n, before: NONE, after: NONE };
   const shell: Shell = {
     "begin": () => applied({ ...FENCE, generation: joined }),
     "produce": () => {

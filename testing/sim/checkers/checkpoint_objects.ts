@@ -41,7 +41,9 @@ export class CheckpointObjects implements Checker {
   quiet(): void {
     for (const { name, manifest } of this.#book.all()) {
       // What an operator or a fault has taken away is not missed.
-      const isOurs = this.#ever.has(name) && manifest.segments.every((segment) => this.#ever.has(segment.name));
+      const isVisible = this.#view.blobs.peek(name) !== undefined;
+      const isOurs = isVisible && this.#ever.has(name) &&
+        manifest.segments.every((segment) => this.#ever.has(segment.name));
       if (isOurs && !this.#view.blobs.damaged.has(name)) this.#checkFiles(name);
     }
   }

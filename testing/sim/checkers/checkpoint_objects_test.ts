@@ -44,6 +44,17 @@ Deno.test("I-15: a file that goes while its manifest stays is found at the end",
   assertEquals(run.violations.length, 1);
 });
 
+Deno.test("I-15 is kept by a manifest that a fault has taken away, when retention then deletes its files and its name", async () => {
+  const run = played();
+  const { file, name } = await writeCheckpoint(run);
+  await loseObject(run, name);
+  const blobs = run.blobs.handle({ who: "process-0" });
+  await blobs.delete(name);
+  await blobs.delete(file);
+  run.quiet();
+  assertEquals(run.violations, []);
+});
+
 Deno.test("I-16: a name that stands for two contents is found; the same upload once more is not", async () => {
   const name = NAMES.segment({ lineage: "first", ownerToken: 1, sequence: 1 }, "base", 0);
   const run = played();
