@@ -7,6 +7,7 @@
 import { batchOf, float64, int32, json, type Topic, topic, Turbine, utf8 } from "@turbine/turbine";
 import { kafkajsBroker } from "@turbine/turbine/kafkajs";
 import { rocksdb } from "@turbine/turbine/rocksdb";
+import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { kafkaBroker } from "../../lib/adapters/kafka/mod.ts";
 
 /** What the job promises, and through which adapter. */
@@ -35,6 +36,8 @@ export interface KafkaJobOptions extends KafkaJobPromise {
   readonly failoverGraceMs: number;
 }
 
+/** The broker ends transactions that are open for longer, in milliseconds; the default would be a minute. */
+const TRANSACTION_MS = 12_000;
 const NUMBER = { id: int32(), key: utf8() };
 const SUM = { id: int32(), key: utf8(), sum: float64() };
 const HOW = { key: "key", partitions: 3, createTopics: true } as const;
@@ -57,6 +60,13 @@ export function recordOf(id: number): { id: number; key: string } {
   return { id, key: `k${(id * 7) % 29}` };
 }
 
+/** What a process that was killed leaves open is ended by the broker soon, and those who wait for it go on. */
+function withShortTransactions(broker: KafkaBroker): KafkaBroker {
+  const open = broker.transactionalProducer.bind(broker);
+  broker.transactionalProducer = (options) => open({ ...options, transactionTimeoutMs: TRANSACTION_MS });
+  return broker;
+}
+
 /** The job. */
 export function createApp(options: KafkaJobOptions): Turbine {
   const { address, name, stateDirectory, checkpointsDirectory, instanceId, failoverGraceMs } = options;
@@ -67,7 +77,7 @@ export function createApp(options: KafkaJobOptions): Turbine {
   };
   const app = new Turbine(name, {
     adapters: [rocksdb],
-    broker: makeBroker({ brokers: [address], transactionProtocol }),
+    broker: withShortTransactions(makeBroker({ brokers: [address], transactionProtocol })),
     state: `rocksdb:${stateDirectory}`,
     checkpoints: `file:${checkpointsDirectory}`,
     checkpointIntervalMs: 400,
