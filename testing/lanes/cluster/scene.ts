@@ -195,12 +195,15 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** Waits until everything that is in the input topic is committed. */
+  /**
+   * Waits until everything that is in the input topic is committed. A transaction that has ended can be read a moment later,
+   * when its markers are written: until then there is more to come than readers see.
+   */
   async isCaughtUp(): Promise<void> {
     const places = placesOf([topicsOf(this.name).input.name], this.#partitions);
     let lag = "";
     const look = async () => {
-      const ends = await this.cluster.admin.bounds(places, true);
+      const ends = await this.cluster.admin.bounds(places, false);
       const committed = await this.cluster.admin.committed(this.groupId, places);
       const behind = ends.filter(({ partition, logEnd }) => committed.get(partition) !== logEnd);
       lag = behind.map(({ partition, logEnd }) => `${partition}: ${committed.get(partition)} of ${logEnd}`).join(", ");
@@ -249,7 +252,10 @@ export class Scene implements AsyncDisposable {
   async finish(repeatedRowsMax: number, rowsPerSecond: number): Promise<Verdict> {
     await this.feeder.feedTo(this.#rows.length, rowsPerSecond);
     await this.isCaughtUp();
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    await Promise.all([...this.#workers.keys()].map(async (id) => {
+      await this.worker(id).terminate();
+      this.forget(id);
+    }));
     await this.isCaughtUp();
     await assertNothingOpen(this.cluster.admin, this.#places());
     return await this.judge({ repeatedRowsMax });
