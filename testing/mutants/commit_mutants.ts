@@ -189,8 +189,8 @@ export const COMMIT_EFFECT_MUTANTS: readonly Mutant[] = [
     name: "commits-one-offset-too-far",
     sentence: "The committed offset is taken for the one after next",
     file: SEALED,
-    find: "position: { ...task.source, offset, leaderEpoch, metadata } };",
-    replace: "position: { ...task.source, offset: offset + 1n, leaderEpoch, metadata } };",
+    find: "const position = { ...task.source, offset, leaderEpoch, metadata };",
+    replace: "const position = { ...task.source, offset: offset + 1n, leaderEpoch, metadata };",
     breaks: ["I-03", "I-04", "I-08"],
   },
   {
@@ -201,8 +201,8 @@ export const COMMIT_EFFECT_MUTANTS: readonly Mutant[] = [
     replace: "    taskTimeMs,\n    journal: new DecisionJournal(journal.from),\n",
     also: [{
       file: SEALED,
-      find: `import type { CommitWitness } from "../core/commit_witness.ts";`,
-      replace: `import type { CommitWitness } from "../core/commit_witness.ts";
+      find: `import { type CommitWitness, witnessOf } from "../core/commit_witness.ts";`,
+      replace: `import { type CommitWitness, witnessOf } from "../core/commit_witness.ts";
 import { DecisionJournal } from "../core/decision_journal.ts";`,
     }],
     breaks: ["I-01", "I-05"],

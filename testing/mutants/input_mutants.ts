@@ -121,8 +121,8 @@ export const TIME_MUTANTS: readonly Mutant[] = [
       replace: "      this.#time.wake(this.#parts.environment.clock.wallMs());\n",
     }, {
       file: TASK,
-      find: "    this.#time.wake(clock.monotonicMs());\n",
-      replace: "    this.#time.wake(clock.wallMs());\n",
+      find: "\n    this.#time.wake(this.#parts.environment.clock.monotonicMs());\n",
+      replace: "\n    this.#time.wake(this.#parts.environment.clock.wallMs());\n",
     }, {
       file: TASK,
       find: "return this.#isReplaying ? Infinity : this.#idle.inMs(nowMs, this.#processor.dueMs());",

@@ -41,7 +41,13 @@ export function strikeCalls(
   world.strike(fault, { process: fault.process, calls, fate, delayMs, times });
 }
 
+/** Now, or when a commit is on its way: then the process is not told what became of it, whomever it asks. */
 function cutOff(strike: Strike): void {
+  if (strike.draw("when", 2) === 0) cutOffNow(strike);
+  else strike.atStep(["commit:before"], { process: strike.fault.process, withinMs: 4_000 }, () => cutOffNow(strike));
+}
+
+function cutOffNow(strike: Strike): void {
   const { world, fault, lastingMs } = strike;
   const direction = strike.pick("direction", ["to-broker", "from-broker", "both"] as const)!;
   const whom = strike.draw("whom", 5) === 0 ? "all" : fault.process;

@@ -130,6 +130,14 @@ function takeInPart(strike: Strike): void {
   });
 }
 
+/** The end of a transaction, half of the time of one in which only time moves: offsets say nothing about such a commit. */
+function loseEnd(strike: Strike, fate: "reply-lost" | "request-lost"): void {
+  const lose = () => strikeCalls(strike, { fate, calls: ["endTransaction"] });
+  const isIdle = strike.draw("idle", 2) === 0;
+  if (isIdle) strike.atStep(["time:jumped"], { withinMs: 8_000 }, lose);
+  else lose();
+}
+
 function exhaust(strike: Strike): void {
   const { world, transactionalId } = strike;
   if (transactionalId === undefined) return strike.later(1_000, () => exhaust(strike));
@@ -141,8 +149,8 @@ function exhaust(strike: Strike): void {
 export const TRANSACTION_FAULTS: Injectors<
   "T1" | "T2" | "T3" | "T4" | "T5" | "T6" | "T7" | "T8" | "T9" | "T10" | "T11" | "T12"
 > = {
-  T1: (strike) => strikeCalls(strike, { fate: "reply-lost", calls: ["endTransaction"] }),
-  T2: (strike) => strikeCalls(strike, { fate: "request-lost", calls: ["endTransaction"] }),
+  T1: (strike) => loseEnd(strike, "reply-lost"),
+  T2: (strike) => loseEnd(strike, "request-lost"),
   T3: (strike) => strikeCalls(strike, { fate: "delayed", calls: ["endTransaction"] }),
   T4: timeOut,
   T5: fence,
