@@ -41,6 +41,10 @@ export const GROUP_MUTANTS: readonly Mutant[] = [
     replace: "      attempts: this.#commitTrouble.attempts,\n    });\n    await this.#commits.open();\n",
     breaks: ["I-04", "I-01"],
     needs: "a commit that closes dirty",
+    seenBy: {
+      test: "lib/runtime/groups_test.ts",
+      reason: "what would be repeated is refused: after a takeover the group takes nothing from the old member",
+    },
   },
 ];
 
@@ -76,6 +80,10 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     replace: "  if (group!.generation >= fence.generation) return null;\n",
     breaks: ["I-11", "I-08"],
     needs: "a commit that lands after a rebalance",
+    seenBy: {
+      test: "lib/embedded/group_requests_test.ts",
+      reason: "the member's own commits wait for each other: a stale one has nothing newer to take back",
+    },
   },
   {
     name: "initialize-does-not-fence",

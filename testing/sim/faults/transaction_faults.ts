@@ -130,12 +130,19 @@ function takeInPart(strike: Strike): void {
   });
 }
 
-/** The end of a transaction, half of the time of one in which only time moves: offsets say nothing about such a commit. */
+/** The end of a transaction, half of the time of one in which only time moved: offsets say nothing about such a commit. */
 function loseEnd(strike: Strike, fate: "reply-lost" | "request-lost"): void {
-  const lose = () => strikeCalls(strike, { fate, calls: ["endTransaction"] });
-  const isIdle = strike.draw("idle", 2) === 0;
-  if (isIdle) strike.atStep(["time:jumped"], { withinMs: 8_000 }, lose);
-  else lose();
+  const { world, fault } = strike;
+  const lose = (process: number) =>
+    world.strike(fault, { process, calls: ["endTransaction"], fate, delayMs: strike.lastingMs, times: 1 });
+  // Time jumps seldom: each of the next jumps is an occasion.
+  const loseAtJumps = (left: number): void =>
+    strike.atStep(["time:jumped"], {}, (jumped) => {
+      lose(jumped?.number ?? fault.process);
+      if (left > 1) loseAtJumps(left - 1);
+    });
+  if (strike.draw("idle", 2) === 0) lose(fault.process);
+  else loseAtJumps(6);
 }
 
 function exhaust(strike: Strike): void {
