@@ -23,6 +23,9 @@ function counter(processingGuarantee: "at-least-once" | "exactly-once" = "exactl
 
 Deno.test("TestDriver.pauseAt() lets a worker stand still at a step; others go on, and it goes on later", async () => {
   await using driver = await TestDriver.start(counter(), { workers: 2, partitions: { words: 4 } });
+  // New tasks commit where they begin.
+  await driver.settle();
+  driver.trace.length = 0;
   for (let partition = 0; partition < 4; partition++) driver.broker.put("words", ['{"word":"a"}'], partition);
   const worker = await driver.pauseAt("commit:before", { worker: 1 });
   assertEquals(worker, 1);
@@ -30,7 +33,6 @@ Deno.test("TestDriver.pauseAt() lets a worker stand still at a step; others go o
     driver.trace.filter((entry) => entry.worker === of && entry.label === "commit:after").length;
   await driver.until(() => own(0) > 0, "the other worker's commits");
   assertEquals(own(1), 0);
-  assertEquals(driver.read(totals).length, 2);
   driver.resume(1);
   await driver.settle();
   assertEquals(driver.read(totals).map(({ total }) => total), [1, 1, 1, 1]);
@@ -64,8 +66,9 @@ for (const isStatic of [true, false]) {
 Deno.test("TestDriver.pauseAt() passes the step as often as it is told, and refuses a step that does not exist", async () => {
   await using driver = await TestDriver.start(counter(), { overrides: { batchRows: 1, commitIntervalMs: 0 } });
   driver.broker.put("words", WORDS.map((row) => JSON.stringify(row)));
-  await driver.pauseAt("commit:before", { skip: 2 });
-  assertEquals(driver.read(totals).length, 2);
+  // Rows that are processed while a commit is under way share the next one.
+  await driver.pauseAt("commit:before", { skip: 1 });
+  assertEquals(driver.read(totals).length, 1);
   driver.resume();
   await driver.settle();
   assertEquals(driver.read(totals).length, 3);
