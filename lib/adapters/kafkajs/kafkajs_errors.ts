@@ -54,7 +54,11 @@ export function openError(
   const refusal = isGreeted ? saslError(address, error, options) : null;
   if (refusal !== null) return refusal;
   const cause = causeOf(error, options);
-  const text = isGreeted && cause.message === HUNG_UP
+  // Closed before the first call could be written: a TLS listener does so that misses the client's certificate.
+  const isClosedAtOnce = !isGreeted && options.ssl !== false && cause.message === "Not connected";
+  const text = isClosedAtOnce
+    ? `${HUNG_UP}, check 'ssl.cert' and 'ssl.key' if it wants a certificate, and that it is a TLS listener`
+    : isGreeted && cause.message === HUNG_UP
     ? `${HUNG_UP}${closedText(options.sasl)}`
     : connectText(cause, options.ssl !== false);
   return new BrokerUnavailableError(`Cannot connect to broker ${address}: ${text}`, { cause: error, context });
