@@ -61,8 +61,9 @@ function scenario(guarantee: Guarantee): { options: SimOptions; plan: PlannedFau
     safetyMs: 11_000,
     rates: {},
   };
+  // The draw 2 lets the ends of transactions be lost at once, not when time jumps.
   const at = (kind: FaultKind, atMs: number, process: number, durationMs = 0): PlannedFault => {
-    return { kind, atMs, process, durationMs, draw: 1 };
+    return { kind, atMs, process, durationMs, draw: kind === "T1" || kind === "T2" ? 2 : 1 };
   };
   const plan = [
     at("T12", 1_000, 0),

@@ -141,7 +141,8 @@ function loseEnd(strike: Strike, fate: "reply-lost" | "request-lost"): void {
       lose(jumped?.number ?? fault.process);
       if (left > 1) loseAtJumps(left - 1);
     });
-  if (strike.draw("idle", 2) === 0) lose(fault.process);
+  const hasTransactions = world.options.guarantee === "exactly-once";
+  if (!hasTransactions || strike.draw("idle", 2) === 0) lose(fault.process);
   else loseAtJumps(6);
 }
 
