@@ -1,6 +1,8 @@
 import type { ClientCall } from "../../../lib/adapters/embedded/client_calls.ts";
+import type { OffsetEntry } from "../../../lib/embedded/change.ts";
 import type { StepLabel } from "../../../lib/seams/observer.ts";
 import type { SimProcess } from "../contracts.ts";
+import type { FaultWorld } from "../fault_world.ts";
 import { inviteGuest } from "./guest.ts";
 import { strikeCalls } from "./network_faults.ts";
 import { committedOf, isCheckpointed, operatorComes, setOffsets, whileDown } from "./operator.ts";
@@ -101,9 +103,13 @@ function moveCoordinator(strike: Strike): void {
   }
 }
 
+/** The last export of each task's committed offset, by world. */
+const EXPORTS = new WeakMap<FaultWorld, Map<string, OffsetEntry>>();
+
 /**
  * Committed offsets expire. At-least-once goes on from its state; a stateless job knows nothing any more and begins at the
- * start. Exactly-once with state stops loudly, and the operator puts the offsets back from the last export.
+ * start. Exactly-once with state stops loudly, and the operator puts the offsets back from the last export: that of a later
+ * expiry, when a transaction that was under way has committed in between.
  */
 function expireOffsets(strike: Strike): void {
   const { world, groupId } = strike;
@@ -119,9 +125,15 @@ function expireOffsets(strike: Strike): void {
     }
     world.broker.expireOffsets(groupId);
     if (stopping.length === 0) return;
+    let exports = EXPORTS.get(world);
+    if (exports === undefined) EXPORTS.set(world, exports = new Map());
+    const keyOf = ({ topic, partition }: OffsetEntry) => `${groupId}/${topic}/${partition}`;
+    for (const entry of stopping) exports.set(keyOf(entry), entry);
     operatorComes(strike, () =>
       whileDown(strike.world, () => {
-        const offsets = stopping.filter((entry) => committedOf(world, { groupId, place: entry }) === undefined);
+        const offsets = stopping
+          .filter((entry) => committedOf(world, { groupId, place: entry }) === undefined)
+          .map((entry) => exports.get(keyOf(entry))!);
         setOffsets(world, { groupId, offsets });
       }));
   });
