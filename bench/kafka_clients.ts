@@ -10,7 +10,7 @@ import process from "node:process";
 import type { Kafka } from "kafkajs";
 import type { Records, RecordSlab } from "../lib/columns/records.ts";
 import type { KafkaOptions } from "../lib/adapters/kafka/kafka_options.ts";
-import type { Broker, Consumer } from "../lib/seams/broker.ts";
+import type { Broker, CommittedPosition, Consumer } from "../lib/seams/broker.ts";
 import type { ClientTask, Round } from "./kafka_tasks.ts";
 import { benchKey, benchRecords, benchValue } from "./kafka_tasks.ts";
 
@@ -90,6 +90,22 @@ async function produce(broker: Broker, task: ClientTask): Promise<Round[]> {
   return rounds;
 }
 
+/** Polls until there is a batch: one poll ends where what was fetched ends. */
+async function pollBatch(consumer: Consumer): Promise<RecordSlab[]> {
+  const slabs: RecordSlab[] = [];
+  for (let rows = 0; rows < BATCH;) {
+    const polled = await consumer.poll({ ...POLL, maxRecords: BATCH - rows });
+    slabs.push(...polled);
+    rows += polled.reduce((sum, { records }) => sum + records.count, 0);
+  }
+  return slabs;
+}
+
+/** The last position of each partition. */
+function latest(positions: readonly CommittedPosition[]): CommittedPosition[] {
+  return [...new Map(positions.map((position) => [`${position.topic}/${position.partition}`, position])).values()];
+}
+
 async function transactions(broker: Broker, task: ClientTask): Promise<Round[]> {
   const consumer = await memberOf(broker, task);
   const producer = await broker.transactionalProducer({ transactionalId: `bench-${crypto.randomUUID()}` });
@@ -103,13 +119,7 @@ async function transactions(broker: Broker, task: ClientTask): Promise<Round[]> 
     rounds.push(
       await measured(task.rows, async () => {
         for (let rows = 0; rows < task.rows;) {
-          const slabs = await consumer.poll(POLL);
-          if (slabs.length === 0) continue;
-          producer.begin();
-          for (const { records } of slabs) {
-            rows += records.count;
-            must(await producer.produce({ topic: task.output, records }));
-          }
+          const slabs = await pollBatch(consumer);
           const positions = slabs.map(({ topic, partition, to, leaderEpoch }) => ({
             topic,
             partition,
@@ -117,7 +127,11 @@ async function transactions(broker: Broker, task: ClientTask): Promise<Round[]> 
             leaderEpoch,
             metadata: "",
           }));
-          must(await producer.sendOffsets(positions, consumer.groupMetadata()));
+          producer.begin();
+          const sent = slabs.map(({ records }) => producer.produce({ topic: task.output, records }));
+          const staged = producer.sendOffsets(latest(positions), consumer.groupMetadata());
+          for (const outcome of await Promise.all([...sent, staged])) must(outcome);
+          rows += slabs.reduce((sum, { records }) => sum + records.count, 0);
           must(await producer.commit());
         }
       }),

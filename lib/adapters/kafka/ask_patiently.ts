@@ -33,8 +33,11 @@ export async function askPatiently<T>(client: KafkaClient, asking: Asking<T>): P
   }
 }
 
-/** The wait before another attempt: 1 or 2 milliseconds at first, growing, with jitter. */
+/** Attempts that follow the one before as soon as timers allow, which takes a millisecond or two. */
+const QUICK_ATTEMPTS = 3;
+
+/** The wait before another attempt: 0 or 1 milliseconds at first, then growing, with jitter. */
 export function waitMs(client: KafkaClient, attempt: number): number {
   const random = client.environment.random.uint32();
-  return 1 + backoffMs(attempt, random, { baseMs: 1, capMs: WAIT_MS_MAX });
+  return backoffMs(Math.max(0, attempt - QUICK_ATTEMPTS), random, { baseMs: 1, capMs: WAIT_MS_MAX });
 }

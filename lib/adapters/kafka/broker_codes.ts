@@ -31,6 +31,7 @@ export const CODE = {
   unknownMember: 25,
   rebalanceInProgress: 27,
   topicExists: 36,
+  outOfOrderSequence: 45,
   invalidTransactionState: 48,
   concurrentTransactions: 51,
   storageError: 56,

@@ -1,6 +1,17 @@
 import type { Call } from "./protocol/call.ts";
 import type { ApiVersions } from "./protocol/metadata_calls.ts";
 
+/** How a call is sent. */
+export interface SendMore {
+  /** How long to wait for the reply, if longer than usual, in milliseconds. @default {0} */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Called once all of it is on its way, so that the next one may follow before the reply; not every kind of connection
+   * can tell. @default {nobody is told}
+   */
+  readonly onWritten?: (() => void) | undefined;
+}
+
 /** A connection to one broker. Replies come in the order of the calls; a lost connection is not opened again. */
 export interface KafkaConnection {
   /** `host:port`. */
@@ -22,11 +33,11 @@ export interface KafkaConnection {
    * Sends a call.
    *
    * @param call What to send.
-   * @param timeoutMs How long to wait for the reply, if longer than usual, in milliseconds.
+   * @param more How long to wait for the reply, if longer than usual, and who is told when it is written.
    * @throws {BrokerUnavailableError} with outcome `unknown` when it may have been sent.
    * @throws {NotModelledError} when the broker does not speak this version.
    */
-  send<T>(call: Call<T>, timeoutMs?: number): Promise<T>;
+  send<T>(call: Call<T>, more?: SendMore): Promise<T>;
   /** Closes without waiting; calls under way fail. */
   destroy(): void;
 }

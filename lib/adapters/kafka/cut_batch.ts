@@ -23,6 +23,8 @@ export interface BatchRange {
   readonly count: number;
   /** The batch. */
   readonly bytes: Uint8Array;
+  /** Gives the bytes back, once a broker has them. */
+  release(): void;
 }
 
 /** A batch that a broker refused, and what it was made of. */
@@ -42,8 +44,8 @@ export function isTooLarge(code: number): boolean {
 /** Which rows stand in which batch. */
 export function rangesOf(batches: readonly EncodedBatch[], first: number = 0): BatchRange[] {
   let next = first;
-  return batches.map(({ bytes, count }) => {
-    const range = { first: next, count, bytes };
+  return batches.map(({ bytes, count, release }) => {
+    const range = { first: next, count, bytes, release };
     next += count;
     return range;
   });

@@ -28,30 +28,57 @@ export interface WrittenRecords {
 
 /** Spans up to this size are copied by words: a subarray would cost more than the copy. */
 const SHORT_BYTES_MAX = 160;
-/** A buffer up to this size is kept for the next batch. */
-const KEPT_BYTES_MAX = 8 << 20;
+/** A buffer up to this size is kept for later batches. */
+const KEPT_BYTES_MAX = 4 << 20;
+/** So many buffers are kept: those of batches under way. */
+const KEPT_MAX = 4;
 const LEAST_BYTES = 64 << 10;
 
-let kept: Uint8Array = new Uint8Array(0);
+const kept: Uint8Array[] = [];
 
-/**
- * Where records go, one behind the other. Its buffer is shared by all that encode one after the other: what is to stay is
- * copied.
- */
+/** Where records go, one behind the other, behind room for the header of their batch. Buffers are used again. */
 export class RecordBuffer {
-  /** What was written is in [0, length). */
-  bytes: Uint8Array = kept;
+  /** Where records go: what was written is in [0, length). */
+  bytes: Uint8Array;
   /** Number of bytes written. */
   length = 0;
+  readonly #headroom: number;
+  #whole: Uint8Array;
+
+  /** @param headroom Room before the records, in bytes. @default {0} */
+  constructor(headroom: number = 0) {
+    this.#headroom = headroom;
+    this.#whole = kept.pop() ?? new Uint8Array(LEAST_BYTES);
+    this.bytes = this.#whole.subarray(headroom);
+  }
+
+  /** The room for the header, and what was written. */
+  get framed(): Uint8Array {
+    return this.#whole.subarray(0, this.#headroom + this.length);
+  }
+
+  /** Whether most of the buffer is in use: another copy would cost more than it saves. */
+  get isMostlyUsed(): boolean {
+    return 2 * this.length >= this.bytes.length;
+  }
 
   /** Makes room, and some for copies that overrun. */
   reserve(count: number): void {
     const needed = this.length + count + 8;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, LEAST_BYTES, 2 * this.bytes.length));
-    grown.set(this.bytes.subarray(0, this.length));
-    this.bytes = grown;
-    if (grown.length <= KEPT_BYTES_MAX) kept = grown;
+    const grown = new Uint8Array(Math.max(needed + this.#headroom, 2 * this.#whole.length));
+    grown.set(this.framed);
+    this.#whole = grown;
+    this.bytes = grown.subarray(this.#headroom);
+  }
+
+  /** Nobody needs what was written any more: the buffer may be used again, for other batches. */
+  release(): void {
+    const { length } = this.#whole;
+    if (length > 0 && length <= KEPT_BYTES_MAX && kept.length < KEPT_MAX) kept.push(this.#whole);
+    this.#whole = new Uint8Array(0);
+    this.bytes = this.#whole;
+    this.length = 0;
   }
 }
 

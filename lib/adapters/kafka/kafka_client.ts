@@ -3,7 +3,7 @@ import type { Environment } from "../../seams/adapter.ts";
 import type { TopicPartition } from "../../seams/broker.ts";
 import { BatchLimits } from "./batch_limits.ts";
 import { CODE, codeError, isStaleCoordinator } from "./broker_codes.ts";
-import type { CallFor, KafkaConnection, MakeConnection } from "./connection.ts";
+import type { CallFor, KafkaConnection, MakeConnection, SendMore } from "./connection.ts";
 import { ConnectionPool, type Place } from "./connection_pool.ts";
 import { GroupMembers } from "./group_members.ts";
 import { parseAddress, type ResolvedKafkaOptions } from "./kafka_options.ts";
@@ -31,11 +31,9 @@ export interface Channel {
 }
 
 /** How a call is sent. */
-export interface Sending {
+export interface Sending extends SendMore {
   /** Whose connection is used. */
   readonly channel: Channel;
-  /** How long to wait for the reply, if longer than usual, in milliseconds. */
-  readonly timeoutMs?: number;
 }
 
 /** How a call is sent to a coordinator. */
@@ -265,7 +263,7 @@ export class KafkaClient {
   async send<T>(nodeId: number, call: Call<T> | CallFor<T>, more: Sending): Promise<T> {
     try {
       const connection = await this.#connection(nodeId, more.channel);
-      return await connection.send(typeof call === "function" ? call(connection) : call, more.timeoutMs);
+      return await connection.send(typeof call === "function" ? call(connection) : call, more);
     } catch (error) {
       if (error instanceof BrokerUnavailableError) this.#suspect(nodeId);
       throw error;

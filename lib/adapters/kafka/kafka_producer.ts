@@ -4,7 +4,8 @@ import type { ProducedRange, Producer, ProduceRequest } from "../../seams/broker
 import { CODE, codeError, outcomeOfError } from "./broker_codes.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import { INIT_PRODUCER_ID_CALL } from "./protocol/produce_calls.ts";
-import { encodeParts, joinRanges, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
+import type { RecordsPart } from "./partition_queue.ts";
+import { joinRanges, prepareParts, type Sender, sendParts } from "./send_records.ts";
 
 /** Wait before a broker that is not ready is asked again, in milliseconds. */
 const RETRY_MS = 100;
@@ -68,14 +69,14 @@ export class KafkaProducer implements Producer {
   }
 
   async #produce(request: ProduceRequest, turn: number): Promise<Outcome<readonly ProducedRange[]>> {
-    let parts: RecordsPart[];
+    let parts: RecordsPart[], sender: Sender;
     try {
-      this.#sender ??= await this.#initialize();
-      parts = await encodeParts(this.#client, request, { sender: this.#sender, turn, isTransactional: false });
+      sender = this.#sender ??= await this.#initialize();
+      parts = await prepareParts(this.#client, request, { sender, turn, isTransactional: false });
     } catch (error) {
       return outcomeOfError(error);
     }
-    const outcome = joinRanges(await sendParts(this.#client, parts, { channel: this.#channel }));
+    const outcome = joinRanges(await sendParts(this.#client, parts, { sender, channel: this.#channel }));
     if (outcome.kind !== "applied") this.#sender = null;
     return outcome;
   }
@@ -84,7 +85,7 @@ export class KafkaProducer implements Producer {
     for (let attempt = 1;; attempt++) {
       const reply = await this.#client.sendAnywhere(INIT_PRODUCER_ID_CALL, this.#channel);
       const { errorCode, producerId, producerEpoch } = reply;
-      if (errorCode === 0) return { producerId, producerEpoch, sequences: new Map() };
+      if (errorCode === 0) return { producerId, producerEpoch, sequences: new Map(), known: new Set() };
       const isLoading = errorCode === CODE.coordinatorLoading || errorCode === CODE.coordinatorNotAvailable;
       if (!isLoading || attempt === ATTEMPTS) throw codeError("open producer", errorCode);
       await this.#client.sleep(RETRY_MS);

@@ -12,7 +12,8 @@ import type {
 import { CODE, outcomeOfError } from "./broker_codes.ts";
 import type { Channel, KafkaClient } from "./kafka_client.ts";
 import type { ProducerSession } from "./protocol/transaction_calls.ts";
-import { encodeParts, joinRanges, type RecordsPart, type Sender, sendParts } from "./send_records.ts";
+import type { RecordsPart } from "./partition_queue.ts";
+import { joinRanges, prepareParts, type Sender, sendParts } from "./send_records.ts";
 import { CALL_VERSIONS } from "./transaction_generation.ts";
 import { closedError, TransactionSession } from "./transaction_session.ts";
 
@@ -34,8 +35,9 @@ interface SharedTurn {
 const TIMEOUT_MS = 60_000;
 
 /**
- * A transactional producer. Requests are sent one after the other, in the order of the calls: records of a partition stand
- * in that order, and the first batch that brings a partition into a transaction is answered before the next one is sent.
+ * A transactional producer. Calls that are made without waiting for each other take effect in their order: records of a
+ * partition stand in it. Offsets are sent while the records before them are under way, as both only count once the
+ * transaction is committed.
  *
  * A transaction in which a send was not applied can only be aborted. Of all requests only the end is repeated after a lost
  * reply, as only it is answered the same way when it comes twice. After any other outcome that is not `applied`, and after
@@ -45,6 +47,7 @@ const TIMEOUT_MS = 60_000;
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #client: KafkaClient;
+  /** Of records: a broker reads nothing else from a connection until it has answered, which takes a while for records. */
   readonly #channel: Channel;
   readonly #transactionalId: string;
   readonly #session: TransactionSession;
@@ -58,7 +61,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   #turn = 0;
   /** The turn that a call of `produce` shares, until it begins or another call comes between. */
   #shared: SharedTurn | null = null;
+  /** Settles when all calls so far are done. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Settles when the offsets of the transaction are sent. */
+  #offsets: Promise<unknown> = Promise.resolve();
+  /** Settles when all calls so far are done, but for records that are on their way. */
+  #lastButRecords: Promise<unknown> = Promise.resolve();
 
   /**
    * @param client Connections.
@@ -71,9 +79,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       throw new TypeError("Cannot create producer as 'transactionalId' must not be empty: current value is ''");
     }
     this.#client = client;
-    this.#channel = client.channel("transactions");
+    this.#channel = client.channel("transactions' records");
     this.#transactionalId = transactionalId;
-    this.#session = new TransactionSession(client, this.#channel, { transactionalId, timeoutMs });
+    this.#session = new TransactionSession(client, client.channel("transactions"), { transactionalId, timeoutMs });
   }
 
   /** Whether it takes nothing any more. */
@@ -116,11 +124,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   /** Puts offsets into the transaction. */
   sendOffsets(positions: readonly CommittedPosition[], group: GroupMetadata): Promise<Outcome<void>> {
-    return this.#inTurn(async () => {
+    const done = this.#after(this.#lastButRecords, async () => {
       this.#checkOpen("send offsets");
       if (positions.length === 0) return applied();
       return this.#noting(await this.#sendOffsets(positions, group));
     });
+    this.#offsets = done.catch(() => {});
+    return done;
   }
 
   /** Ends the transaction: everything becomes visible. */
@@ -147,21 +157,24 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** Drops the connection without ending anything; calls under way fail. */
   async close(): Promise<void> {
     this.#session.close();
+    this.#client.closeChannel(this.#channel);
     await this.#last;
   }
 
   #shareTurn(): SharedTurn {
     const calls: ProduceCall[] = [];
+    const onItsWay = Promise.withResolvers<void>();
     const answers = this.#inTurn(async () => {
       if (this.#shared?.calls === calls) this.#shared = null;
       this.#checkOpen("produce");
-      return applied(await this.#produceAll(calls));
+      return applied(await this.#produceAll(calls, onItsWay.resolve));
     });
+    this.#lastButRecords = Promise.race([onItsWay.promise, this.#last]);
     return { calls, answers };
   }
 
   /** Records of all calls of a turn; one that cannot be encoded does not keep the others back. */
-  async #produceAll(calls: readonly ProduceCall[]): Promise<(() => ProduceOutcome)[]> {
+  async #produceAll(calls: readonly ProduceCall[], onItsWay: () => void): Promise<(() => ProduceOutcome)[]> {
     const nothing = () => applied([]);
     if (calls.every(({ request }) => request.records.count === 0)) return calls.map(() => nothing);
     const current = await this.#current();
@@ -174,7 +187,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       const from = parts.length;
       try {
         if (request.records.count > 0) {
-          parts.push(...await encodeParts(this.#client, request, { sender, turn, isTransactional: true }));
+          parts.push(...await prepareParts(this.#client, request, { sender, turn, isTransactional: true }));
         }
         const to = parts.length;
         answers.push(() => joinRanges(outcomes.slice(from, to)));
@@ -184,7 +197,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       }
     }
     try {
-      outcomes = await this.#sendParts(sender, parts);
+      outcomes = await this.#sendParts(sender, parts, onItsWay);
     } catch (error) {
       this.#hasFailed = true;
       throw error;
@@ -193,13 +206,21 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     return answers;
   }
 
-  async #sendParts(sender: Sender, parts: readonly RecordsPart[]): Promise<readonly Outcome<ProducedRange>[]> {
+  async #sendParts(
+    sender: Sender,
+    parts: readonly RecordsPart[],
+    onItsWay: () => void,
+  ): Promise<readonly Outcome<ProducedRange>[]> {
     if (parts.length === 0) return [];
     const joined = await this.#join(sender, parts);
     if (joined.kind !== "applied") return parts.map(() => joined);
     this.#hasSent = true;
     const version = CALL_VERSIONS[this.#session.generation].produce;
+    onItsWay();
+    // Until the transaction before is done, a broker would hold records back for longer than it refuses offsets.
+    if (this.#session.generation === 2) await this.#offsets;
     return await sendParts(this.#client, parts, {
+      sender,
       channel: this.#channel,
       transaction: { transactionalId: this.#transactionalId, version },
       isClosed: () => this.isClosed,
@@ -296,14 +317,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** Goes on under a session: a new one starts its sequence numbers anew. Tells whether it is a new one. */
   #adopt({ producerId, producerEpoch }: ProducerSession): boolean {
     if (this.#sender?.producerId === producerId && this.#sender.producerEpoch === producerEpoch) return false;
-    this.#sender = { producerId, producerEpoch, sequences: new Map() };
+    const isSameId = this.#sender?.producerId === producerId;
+    const known = isSameId ? this.#sender!.known : new Set<string>();
+    this.#sender = { producerId, producerEpoch, sequences: new Map(), known };
     return true;
   }
 
   #inTurn<T>(what: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    return this.#after(this.#last, what);
+  }
+
+  #after<T>(before: Promise<unknown>, what: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
     this.#shared = null;
-    const done = this.#last.then(() => this.isClosed ? notApplied(closedError(this.#transactionalId)) : what());
-    this.#last = done.catch(() => {});
+    const done = before.then(() => this.isClosed ? notApplied(closedError(this.#transactionalId)) : what());
+    this.#last = this.#lastButRecords = Promise.allSettled([this.#last, done]);
     return done;
   }
 

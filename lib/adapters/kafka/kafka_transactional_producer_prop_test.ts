@@ -68,8 +68,11 @@ class Mover {
       () => producer.sendOffsets([group], GROUP),
     ];
     if (this.#random.uint32() % 2 === 0) sends.reverse();
-    for (const send of sends) {
-      const outcome: Outcome<unknown> = await send();
+    // One after the other, or without waiting.
+    const isPatient = this.#random.uint32() % 2 === 0;
+    const told = isPatient ? sends : (await Promise.all(sends.map((send) => send()))).map((each) => () => each);
+    for (const tell of told) {
+      const outcome: Outcome<unknown> = await tell();
       if (outcome.kind === "unknown") return outcome;
       if (outcome.kind === "not-applied") {
         const aborted = await producer.abort();

@@ -70,7 +70,7 @@ each("calls that do not wait share requests, and each is told of its own records
   assertEquals([fake.visible(1, "t").length, fake.visible(0, "u").length], [3, 2]);
 });
 
-each("calls on both sides of another call do not share a turn", async (fake) => {
+each("calls on both sides of another call do not share a turn", async (fake, generation) => {
   const producer = await begun(fake);
   const position = { topic: "t", partition: 0, offset: 1n, leaderEpoch: -1, metadata: "" };
   const outcomes = await Promise.all([
@@ -80,7 +80,9 @@ each("calls on both sides of another call do not share a turn", async (fake) => 
   ]);
   assertEquals(outcomes.map(({ kind }) => kind), ["applied", "applied", "applied"]);
   const names = fake.seen.map(({ name, place }) => place ?? name).filter((name) => !/^(Add|Find|Meta)/.test(name));
-  assertEquals(names, ["t/0", "TxnOffsetCommit", "t/1"]);
+  // Generation 2 learns by the offsets that the transaction before is done.
+  const first = ["t/0", "TxnOffsetCommit"];
+  assertEquals(names, [...generation === 1 ? first : first.reverse(), "t/1"]);
 });
 
 for (const end of ["commit", "abort"] as const) {
@@ -164,7 +166,7 @@ each("only what was refused for now is sent again", async (fake) => {
   let refusals = 2;
   fake.refusal = (place) => place === "u/0" && refusals-- > 0 ? 19 : 0;
   assertEquals(await produceAll(producer, ["t/0", "u/0", "t/0"]), ["t/0 at 0", "u/0 at 0", "t/0 at 1"]);
-  assertEquals(fake.takenRequests(), [["t/0 #0", "u/0 #0"], ["u/0 #0"], ["u/0 #0"], ["t/0 #1"]]);
+  assertEquals(fake.takenRequests(), [["t/0 #0", "u/0 #0"], ["t/0 #1", "u/0 #0"], ["u/0 #0"]]);
   assertEquals((await producer.commit()).kind, "applied");
 });
 

@@ -1,6 +1,6 @@
 import { AuthorizationError, BrokerUnavailableError, NotModelledError, StreamError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
-import type { KafkaConnection } from "./connection.ts";
+import type { KafkaConnection, SendMore } from "./connection.ts";
 import { FrameReader } from "./frame_reader.ts";
 import type { KafkaSasl, KafkaTls } from "./kafka_options.ts";
 import { openSocket, type Socket, type SocketPlace } from "./open_socket.ts";
@@ -29,10 +29,12 @@ export interface SocketConnectionOptions {
 interface Request {
   readonly call: Call<unknown>;
   readonly correlationId: number;
-  readonly bytes: Uint8Array;
+  /** What is sent, piece by piece. */
+  readonly pieces: readonly Uint8Array[];
   readonly limitMs: number;
   /** When the reply must be there, in monotonic milliseconds; set when it is sent. */
   deadlineMs: number;
+  readonly onWritten: (() => void) | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -146,11 +148,11 @@ export class SocketConnection implements KafkaConnection {
    * Sends a call; calls may follow each other without waiting for replies.
    *
    * @param call What to send.
-   * @param timeoutMs How long to wait for the reply, if longer than usual, in milliseconds.
+   * @param more How long to wait for the reply, if longer than usual, and who is told when it is written.
    * @throws {BrokerUnavailableError} with outcome `unknown` when it may have been sent.
    * @throws {NotModelledError} when the broker does not speak this version.
    */
-  async send<T>(call: Call<T>, timeoutMs: number = 0): Promise<T> {
+  async send<T>(call: Call<T>, more: SendMore = {}): Promise<T> {
     const range = this.#versions[call.apiKey];
     if (this.#isReady && (range === undefined || call.version < range.minVersion || call.version > range.maxVersion)) {
       throw new NotModelledError(`Cannot use broker ${this.address}: ${versionText(call, range)}`, {
@@ -159,7 +161,7 @@ export class SocketConnection implements KafkaConnection {
     }
     if (!this.isOpen) throw this.#unsent(call.name);
     return await new Promise<T>((resolve, reject) => {
-      this.#outbox.push(this.#request(call, { timeoutMs, resolve, reject }));
+      this.#outbox.push(this.#request(call, { ...more, resolve, reject }));
       if (!this.#isPumping) void this.#pump();
     });
   }
@@ -206,16 +208,17 @@ export class SocketConnection implements KafkaConnection {
 
   #request<T>(
     call: Call<T>,
-    more: { readonly timeoutMs: number; resolve(value: T): void; reject(error: Error): void },
+    more: SendMore & { resolve(value: T): void; reject(error: Error): void },
   ): Request {
     const correlationId = this.#lastId = (this.#lastId + 1) & 0x7fff_ffff;
-    const { resolve, reject } = more;
+    const { timeoutMs = 0, onWritten, resolve, reject } = more;
     return {
       call,
       correlationId,
-      bytes: encodeRequest(call, { correlationId, clientId: this.#clientId }),
-      limitMs: Math.max(more.timeoutMs, this.#options.requestTimeoutMs),
+      pieces: encodeRequest(call, { correlationId, clientId: this.#clientId }),
+      limitMs: Math.max(timeoutMs, this.#options.requestTimeoutMs),
       deadlineMs: 0,
+      onWritten,
       resolve: resolve as (value: unknown) => void,
       reject,
     };
@@ -225,7 +228,7 @@ export class SocketConnection implements KafkaConnection {
   #exchange<T>(call: Call<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#failure !== null) reject(this.#failure);
-      else this.#transmit(this.#request(call, { timeoutMs: 0, resolve, reject })).catch((error) => this.#lose(error));
+      else this.#transmit(this.#request(call, { resolve, reject })).catch((error) => this.#lose(error));
     });
   }
 
@@ -248,12 +251,15 @@ export class SocketConnection implements KafkaConnection {
   }
 
   async #transmit(request: Request): Promise<void> {
-    const { bytes, limitMs } = request;
+    const { pieces, limitMs } = request;
     request.deadlineMs = this.#environment.clock.monotonicMs() + limitMs;
     this.#usedMs = request.deadlineMs - limitMs;
     this.#pending.push(request);
     this.#limits.watch(request);
-    for (let at = 0; at < bytes.length;) at += await this.#socket!.write(bytes.subarray(at));
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length;) at += await this.#socket!.write(piece.subarray(at));
+    }
+    request.onWritten?.();
   }
 
   async #receive(frames: FrameReader): Promise<void> {
@@ -332,11 +338,13 @@ export class SocketConnection implements KafkaConnection {
 function encodeRequest<T>(
   call: Call<T>,
   { correlationId, clientId }: { readonly correlationId: number; readonly clientId: string },
-): Uint8Array {
+): Uint8Array[] {
   const writer = new ByteWriter().int32(0).int16(call.apiKey).int16(call.version).int32(correlationId).string(clientId);
   if (call.isFlexible === true) writer.noTags();
   call.write(writer);
-  const bytes = writer.finish();
-  new DataView(bytes.buffer, bytes.byteOffset).setInt32(0, bytes.length - 4);
-  return bytes;
+  const pieces = writer.finishPieces();
+  const [first] = pieces;
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  new DataView(first!.buffer, first!.byteOffset).setInt32(0, size - 4);
+  return pieces;
 }

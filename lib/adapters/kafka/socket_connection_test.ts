@@ -177,7 +177,7 @@ Deno.test("a call may be waited for longer than usual, and one behind it in its 
     return await echo()(request);
   };
   await withConnection(answer, async ({ connection, clock }) => {
-    const patient = connection.send(beat(1), 5_000);
+    const patient = connection.send(beat(1), { timeoutMs: 5_000 });
     await until(() => held.length === 1);
     await clock.advance(4_900);
     held[0]!();

@@ -29,7 +29,7 @@ function textOf(texts: Texts, kind: Kind, address: string): string {
 }
 
 async function openError(kind: Kind, brokers: string[], contact: Contact): Promise<Error> {
-  const bounds = { connectTimeoutMs: 400, requestTimeoutMs: 300 };
+  const bounds = { connectTimeoutMs: 5_000, requestTimeoutMs: 300 };
   const broker: KafkaBroker = ADAPTERS[kind]({ brokers, ...bounds, ...contact });
   try {
     return await assertRejects(() => broker.open(), Error);

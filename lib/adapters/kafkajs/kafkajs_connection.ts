@@ -1,6 +1,6 @@
 import { BrokerUnavailableError, NotModelledError } from "../../base/errors.ts";
 import type { Environment } from "../../seams/adapter.ts";
-import type { KafkaConnection } from "../kafka/connection.ts";
+import type { KafkaConnection, SendMore } from "../kafka/connection.ts";
 import { foreignBytes } from "../kafka/frame_reader.ts";
 import { versionText } from "../kafka/socket_texts.ts";
 import { throttleMsOf } from "../kafka/throttle_time.ts";
@@ -117,11 +117,11 @@ export class KafkajsConnection implements KafkaConnection {
    * Sends a call.
    *
    * @param call What to send.
-   * @param timeoutMs How long to wait for the reply, if longer than usual, in milliseconds.
+   * @param more How long to wait for the reply, if longer than usual; when it is written cannot be told.
    * @throws {BrokerUnavailableError} with outcome `unknown` when it may have been sent.
    * @throws {NotModelledError} when the broker does not speak this version.
    */
-  async send<T>(call: Call<T>, timeoutMs = 0): Promise<T> {
+  async send<T>(call: Call<T>, { timeoutMs = 0 }: SendMore = {}): Promise<T> {
     const range = this.#versions[call.apiKey];
     if (range === undefined || call.version < range.minVersion || call.version > range.maxVersion) {
       throw new NotModelledError(`Cannot use broker ${this.address}: ${versionText(call, range)}`, {

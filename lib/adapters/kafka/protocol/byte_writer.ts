@@ -1,13 +1,16 @@
 const encoder = new TextEncoder();
 
-/** Room behind what makes the buffer grow: a batch is followed by a few bytes, for which it is not to be copied again. */
-const SPARE_BYTES = 256;
+/** Bytes from this size on are not copied: what was written stands in pieces then. */
+const APART_BYTES = 16 * 1024;
 
 /** Writes the primitive types of Kafka's protocol into a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #at = 0;
+  /** What stands before the last piece, which begins at `#from`. */
+  readonly #pieces: Uint8Array[] = [];
+  #from = 0;
 
   /** @param capacity First size in bytes. */
   constructor(capacity = 256) {
@@ -17,7 +20,20 @@ export class ByteWriter {
 
   /** What was written; a view, so the writer is not to be used afterwards. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#at);
+    if (this.#pieces.length === 0) return this.#bytes.subarray(0, this.#at);
+    const pieces = this.finishPieces();
+    const joined = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      joined.set(piece, at);
+      at += piece.length;
+    }
+    return joined;
+  }
+
+  /** What was written, in pieces: large spans are the ones that were given. The writer is not to be used afterwards. */
+  finishPieces(): Uint8Array[] {
+    return [...this.#pieces, this.#bytes.subarray(this.#from, this.#at)];
   }
 
   /** One byte. */
@@ -60,8 +76,13 @@ export class ByteWriter {
     return this.int8(rest);
   }
 
-  /** Bytes as they are. */
+  /** Bytes as they are; large ones are not copied, and must stay as they are. */
   raw(bytes: Uint8Array): this {
+    if (bytes.length >= APART_BYTES) {
+      this.#pieces.push(this.#bytes.subarray(this.#from, this.#at), bytes);
+      this.#from = this.#at;
+      return this;
+    }
     const at = this.#room(bytes.length);
     this.#bytes.set(bytes, at);
     return this;
@@ -109,7 +130,7 @@ export class ByteWriter {
     const at = this.#at;
     const end = at + size;
     if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end + SPARE_BYTES, 2 * this.#bytes.length));
+      const grown = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
       grown.set(this.#bytes.subarray(0, at));
       this.#bytes = grown;
       this.#view = new DataView(grown.buffer);
