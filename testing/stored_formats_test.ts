@@ -70,6 +70,14 @@ Deno.test("metadata of a commit is this text", () => {
   assertEquals(decodeCommitMetadata(written), { kind: "ours", ...metadata });
 });
 
+Deno.test("metadata of a commit whose journal was trimmed is text of version 2, with a digest of what was decided before", () => {
+  const more = { lineage: "main", origin: 7n, ownerToken: 4, commitSequence: 409, transactionalId: null };
+  const metadata = { ...more, taskTimeMs: null, journal: journal.trimmed(141n) };
+  const written = "turbine:2:c953b220:main:7:4:bd:::3x:D0.1:xbid5cknspr7";
+  assertEquals(encodeCommitMetadata(metadata), written);
+  assertEquals(decodeCommitMetadata(written), { kind: "ours", ...metadata });
+});
+
 Deno.test("the position that is stored with state is this text", () => {
   const offsets = [{
     topic: "orders",
@@ -94,6 +102,9 @@ Deno.test("the position that is stored with state is this text", () => {
       'D17.2"]}',
   );
   assertEquals(decodePosition(encodePosition(position)), position);
+  const trimmed = { ...position, journal: journal.trimmed(141n) };
+  assertEquals(text(encodePosition(trimmed)).slice(-40), '"journal":["141","D0.1","xbid5cknspr7"]}');
+  assertEquals(decodePosition(encodePosition(trimmed)), trimmed);
   const withoutTopicId =
     'turbine-position 1 1214b0adecd920e0\n{"offsets":[["orders",3,"9007199254740993",7]],"taskTimeM' +
     's":null,"commitSequence":409,"lineage":"main","origin":"7","ownerToken":4,"journal":["90","J5.loyw3v5nS2.14D17.2"]}';

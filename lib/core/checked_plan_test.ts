@@ -11,6 +11,7 @@ const INPUT: RecoveryInput = {
   log: { topic: "in", partition: 0, logStart: 50n, logEnd: 200n },
   local: "absent",
   checkpoints: [],
+  damagedCheckpoints: 0,
   hasState: true,
   onCrashRecovery: "fail",
   topicId: "id-1",

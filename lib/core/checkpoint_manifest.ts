@@ -107,8 +107,15 @@ export interface CheckpointManifest extends CheckpointTask, CheckpointKey, Check
   readonly createdWallMs: number;
 }
 
-/** Order of two checkpoints of one lineage: by how far they stand, then by who wrote them and when. */
+/**
+ * Order of two checkpoints of one lineage: by how far they stand, then by who wrote them and when. The offset goes before
+ * the commit sequence: after a group was put back, another number of commits may lead to the same place.
+ */
 export function compareManifests(left: CheckpointManifest, right: CheckpointManifest): number {
+  for (const [at, { offset }] of left.position.offsets.entries()) {
+    const other = right.position.offsets[at]?.offset ?? offset;
+    if (offset !== other) return offset < other ? -1 : 1;
+  }
   return left.position.commitSequence - right.position.commitSequence || left.ownerToken - right.ownerToken ||
     left.sequence - right.sequence;
 }

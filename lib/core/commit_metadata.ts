@@ -1,6 +1,6 @@
 import { invariant } from "../base/assert.ts";
 import { sha256Hex } from "../base/sha256.ts";
-import { decodeDecisions, encodeDecisions } from "./decision_codec.ts";
+import { decodeDecisions, encodeDecisions, parseBase36 } from "./decision_codec.ts";
 import { DecisionJournal, JOURNAL_BYTES_MAX } from "./decision_journal.ts";
 
 /** Most bytes that a broker keeps with a committed offset. */
@@ -10,7 +10,9 @@ const TRANSACTIONAL_ID_BYTES_MAX = 640;
 const LINEAGE = /^[0-9A-Za-z_-]{1,64}$/;
 
 const PREFIX = "turbine:";
-const VERSION = "1";
+/** Number of fields by version: the second has the digest of forgotten decisions, and is written when there are some. */
+const FIELDS: Readonly<Record<string, number>> = { "1": 8, "2": 9 };
+const NEWEST = Object.keys(FIELDS).length;
 const CHECK_DIGITS = 8;
 
 /** What travels with a committed offset: the witness of the commit, task time and the decisions of replay. */
@@ -60,8 +62,9 @@ export function encodeCommitMetadata(metadata: CommitMetadata): string {
     writer.length > TRANSACTIONAL_ID_BYTES_MAX ? "" : writer,
     journal.from.toString(36),
     decisions,
+    ...journal.digest === 0n ? [] : [journal.digest.toString(36)],
   ].join(":");
-  const text = `${PREFIX}${VERSION}:${checkOf(body)}:${body}`;
+  const text = `${PREFIX}${journal.digest === 0n ? 1 : 2}:${checkOf(body)}:${body}`;
   invariant(text.length <= METADATA_BYTES_MAX, `commit metadata of ${text.length} bytes does not fit`);
   return text;
 }
@@ -75,20 +78,21 @@ export function decodeCommitMetadata(text: string): ReadMetadata {
   if (text === "") return { kind: "missing" };
   const [name, version, check, ...fields] = text.split(":");
   if (`${name}:` !== PREFIX) return foreign(text);
-  if (version !== VERSION) return { kind: "foreign", text, isNewer: Number(version) > Number(VERSION) };
-  if (fields.length !== 8 || check !== checkOf(fields.join(":"))) return foreign(text);
-  const [lineage, origin, owner, sequence, time, writer, journalFrom, decisions] = fields as string[];
-  const from = parseOffset(journalFrom!);
+  const count = FIELDS[version!];
+  if (count === undefined) return { kind: "foreign", text, isNewer: Number(version) > NEWEST };
+  if (fields.length !== count || check !== checkOf(fields.join(":"))) return foreign(text);
+  const [lineage, origin, owner, sequence, time, writer, journalFrom, decisions, digest = ""] = fields as string[];
+  const from = parseBase36(journalFrom!);
   const entries = decodeDecisions(from, decisions!);
   if (entries === undefined) return foreign(text);
   return {
     kind: "ours",
     lineage: lineage!,
-    origin: parseOffset(origin!),
+    origin: parseBase36(origin!),
     ownerToken: parseInt(owner!, 36),
     commitSequence: parseInt(sequence!, 36),
     taskTimeMs: time === "" ? null : Number(time),
-    journal: new DecisionJournal(from, entries),
+    journal: new DecisionJournal(from, entries, parseBase36(digest)),
     transactionalId: writer === "" ? null : decodeURIComponent(writer!),
   };
 }
@@ -99,10 +103,4 @@ function foreign(text: string): ReadMetadata {
 
 function checkOf(body: string): string {
   return sha256Hex(new TextEncoder().encode(body)).slice(0, CHECK_DIGITS);
-}
-
-function parseOffset(digits: string): bigint {
-  let value = 0n;
-  for (const digit of digits) value = value * 36n + BigInt(parseInt(digit, 36));
-  return value;
 }

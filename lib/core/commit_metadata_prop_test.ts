@@ -27,6 +27,7 @@ const lineage = () => fc.stringMatching(/^[0-9A-Za-z_-]{1,64}$/);
 const journal = (): fc.Arbitrary<DecisionJournal> =>
   fc.record({
     from: offset(),
+    digest: fc.oneof(fc.constant(0n), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
     steps: fc.array(
       fc.record({
         gap: fc.bigInt({ min: 0n, max: 10_000n }),
@@ -36,8 +37,8 @@ const journal = (): fc.Arbitrary<DecisionJournal> =>
       }),
       { maxLength: 400, size: "max" },
     ),
-  }).map(({ from, steps }) => {
-    let made = new DecisionJournal(from);
+  }).map(({ from, digest, steps }) => {
+    let made = new DecisionJournal(from, [], digest);
     let at = from;
     let time = -Infinity;
     for (const step of steps) {
@@ -143,7 +144,7 @@ Deno.test("decodeCommitMetadata() tells missing, foreign and newer metadata from
   ) {
     assertEquals(decodeCommitMetadata(other), { kind: "foreign", text: other, isNewer: false }, other);
   }
-  const newer = text.replace("turbine:1:", "turbine:2:");
+  const newer = text.replace("turbine:1:", "turbine:3:");
   assertEquals(decodeCommitMetadata(newer), { kind: "foreign", text: newer, isNewer: true });
 });
 

@@ -59,7 +59,12 @@ export function decodeDecisions(from: bigint, text: string): DecisionEntry[] | u
   return entries;
 }
 
-function parseBase36(digits: string): bigint {
+/**
+ * Reads a whole number of any size.
+ *
+ * @param digits Digits and small letters; none stand for 0.
+ */
+export function parseBase36(digits: string): bigint {
   let value = 0n;
   for (const digit of digits) value = value * 36n + BigInt(parseInt(digit, 36));
   return value;

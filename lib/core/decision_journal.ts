@@ -1,6 +1,7 @@
 import { invariant } from "../base/assert.ts";
 import type { DecisionEntry } from "./decision_entry.ts";
 import { encodeDecisions } from "./decision_codec.ts";
+import { digestBelow } from "./decision_digest.ts";
 
 /** A half-open range of offsets. */
 export interface OffsetRange {
@@ -19,19 +20,23 @@ export const JOURNAL_BYTES_MAX = 3_072;
  *
  * - Entries never go back in offset; a position that was passed takes no decision.
  * - Jumps at one offset collapse to the last: with no record between them, one jump to the last leaves the same state.
- * - Complete from `from` on: silent replay may begin at `from` or above, never below.
+ * - Complete from `from` on: silent replay may begin at `from` or above, never below. Of what was decided before, a digest
+ *   remains, by which histories are told apart.
  */
 export class DecisionJournal {
   /** Position from which the journal holds every decision. */
   readonly from: bigint;
   /** The decisions, oldest first. */
   readonly entries: readonly DecisionEntry[];
+  /** Digest of the decisions below `from`, 0 for none. */
+  readonly digest: bigint;
 
   /**
    * @param from Position from which the journal holds every decision.
    * @param entries Decisions at or above `from`, oldest first.
+   * @param digest Digest of the decisions below `from`. @default {0n}
    */
-  constructor(from: bigint, entries: readonly DecisionEntry[] = []) {
+  constructor(from: bigint, entries: readonly DecisionEntry[] = [], digest = 0n) {
     let before = from;
     for (const entry of entries) {
       checkEntry(entry);
@@ -40,6 +45,7 @@ export class DecisionJournal {
     }
     this.from = from;
     this.entries = Object.freeze(entries.slice());
+    this.digest = digest;
   }
 
   /** Bytes of the encoded entries. */
@@ -64,7 +70,17 @@ export class DecisionJournal {
    * @param entry At or above the last entry's offset.
    */
   with(entry: DecisionEntry): DecisionJournal {
-    return new DecisionJournal(this.from, this.#entriesWith(entry));
+    return new DecisionJournal(this.from, this.#entriesWith(entry), this.digest);
+  }
+
+  /**
+   * Digest of all decisions of the lineage below a position: the same in every journal of one history.
+   *
+   * @param position A position at or above `from`.
+   */
+  digestAt(position: bigint): bigint {
+    invariant(position >= this.from, `the decision journal reaches back to ${this.from} only, not to ${position}`);
+    return digestBelow(this.digest, this.entries, position);
   }
 
   /**
@@ -127,7 +143,7 @@ export class DecisionJournal {
         ? entry
         : { ...entry, offset: position, value: entry.value - Number(position - entry.offset) }
     );
-    return new DecisionJournal(position, entries);
+    return new DecisionJournal(position, entries, this.digestAt(position));
   }
 
   /** The entries with one more, the last one replaced or extended where the rules say so. */

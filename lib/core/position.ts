@@ -2,7 +2,7 @@ import { StateCorruptError } from "../base/errors.ts";
 import { sha256Hex } from "../base/sha256.ts";
 import { invariant } from "../base/assert.ts";
 import type { TopicPartition } from "../seams/broker.ts";
-import { decodeDecisions, encodeDecisions } from "./decision_codec.ts";
+import { decodeDecisions, encodeDecisions, parseBase36 } from "./decision_codec.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 
 /** Position in one input. */
@@ -17,6 +17,9 @@ export interface InputPosition extends TopicPartition {
 
 /** How an input position is stored; the topic id stands last, where older releases do not look. */
 type StoredInput = [topic: string, partition: number, offset: string, leaderEpoch: number, topicId?: string];
+
+/** How a journal is stored; a digest of nothing is left out, as by older releases. */
+type StoredJournal = [from: string, entries: string, digest?: string];
 
 /** Where a task stands: what is written together with its state, and what a checkpoint is taken at. */
 export interface TaskPosition {
@@ -56,7 +59,7 @@ export function encodePosition(position: TaskPosition): Uint8Array {
     lineage: position.lineage,
     origin: String(position.origin),
     ownerToken: position.ownerToken,
-    journal: [String(journal.from), encodeDecisions(journal.from, journal.entries)],
+    journal: toStoredJournal(journal),
   });
   const encoder = new TextEncoder();
   return encoder.encode(`${VERSION} ${checkOf(body)}\n${body}`);
@@ -84,7 +87,7 @@ export function decodePosition(bytes: Uint8Array): TaskPosition {
     lineage: string;
     origin: string;
     ownerToken: number;
-    journal: [string, string];
+    journal: StoredJournal;
   };
   const from = BigInt(raw.journal[0]);
   const entries = decodeDecisions(from, raw.journal[1]);
@@ -96,7 +99,7 @@ export function decodePosition(bytes: Uint8Array): TaskPosition {
     lineage: raw.lineage,
     origin: BigInt(raw.origin),
     ownerToken: raw.ownerToken,
-    journal: new DecisionJournal(from, entries),
+    journal: new DecisionJournal(from, entries, parseBase36(raw.journal[2] ?? "")),
   };
 }
 
@@ -126,6 +129,11 @@ export function comparePositions(a: TaskPosition, b: TaskPosition): number {
 function toStored({ topic, partition, offset, leaderEpoch, topicId }: InputPosition): StoredInput {
   const text = String(offset);
   return topicId === undefined ? [topic, partition, text, leaderEpoch] : [topic, partition, text, leaderEpoch, topicId];
+}
+
+function toStoredJournal({ from, entries, digest }: DecisionJournal): StoredJournal {
+  const text = encodeDecisions(from, entries);
+  return digest === 0n ? [String(from), text] : [String(from), text, digest.toString(36)];
 }
 
 function fromStored([topic, partition, offset, leaderEpoch, topicId]: StoredInput): InputPosition {

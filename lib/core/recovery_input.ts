@@ -31,8 +31,8 @@ export interface RecoveryInput {
   readonly local: TaskPosition | "absent" | "corrupt";
   /** Intact checkpoints, in any order, of any lineage. */
   readonly checkpoints: readonly CheckpointCandidate[];
-  /** How many checkpoints were found that are damaged: no candidates, but a sign of state. @default {0} */
-  readonly damagedCheckpoints?: number;
+  /** How many checkpoints were found that are damaged: no candidates, but a sign of state. */
+  readonly damagedCheckpoints: number;
   /** A subscription without state needs no restore. */
   readonly hasState: boolean;
   /** The option. */

@@ -11,6 +11,7 @@ import { witnessOf } from "./commit_witness.ts";
 import { DecisionJournal } from "./decision_journal.ts";
 import { offsetOf, type TaskPosition } from "./position.ts";
 import type { RecoveryInput, RecoveryPlan, StateCandidate } from "./recovery_input.ts";
+import { hasGoneThrough } from "./task_history.ts";
 import { isOfPresentTopic, otherTopicError } from "./topic_incarnation.ts";
 
 /** A state that could be taken. */
@@ -26,7 +27,8 @@ interface Stored {
  *
  * 1. The state is the greatest position of the current lineage whose replay the log and the decision journal allow: in
  *    [log start, committed] exactly-once, in [log start, log end] at-least-once. Of equal ones the local store is taken.
- *    Empty state at the lineage's origin is such a position too.
+ *    Empty state at the lineage's origin is such a position too. A state below the committed offset at which something
+ *    else was decided than on the way there is of another history, as after a group was put back, and is not used.
  * 2. At-least-once, a state above the committed offset is legal (a late offset commit moved that back): live there, and
  *    commit again.
  * 3. No usable state: `onCrashRecovery` decides. A rebuilt or emptied state begins a new lineage.
@@ -99,10 +101,10 @@ function planOrdinary(
   refuseOtherTopic(input, ours);
   const empty = emptyAtOrigin(input, metadata);
   const inLog = [...ours, empty].filter((at) => at.offset >= input.log.logStart && at.offset <= input.log.logEnd);
-  const usable = inLog.filter((at) => {
-    if (isAhead(at)) return input.guarantee === "at-least-once";
-    return at.offset >= journal.from;
-  });
+  const reached = inLog.filter((at) => !isAhead(at) && at.offset >= journal.from);
+  const past = reached.filter((at) => isPast(at, { committed, journal, guarantee: input.guarantee }));
+  for (const at of reached.filter((at) => !past.includes(at))) warnings.push(otherHistoryText(input, at, committed));
+  const usable = input.guarantee === "at-least-once" ? [...inLog.filter(isAhead), ...past] : past;
   if (input.guarantee === "exactly-once" && inLog.some((at) => isAhead(at) && at.candidate.kind === "local")) {
     warnings.push(`The local store of ${input.task} is ahead of the committed offset ${committed} and is not used`);
   }
@@ -126,6 +128,23 @@ function planOrdinary(
     isCommitNeeded: true,
     warnings,
   };
+}
+
+/** Whether the way to the committed offset went through a state that does not lie ahead of it. */
+function isPast(
+  at: Stored,
+  { committed, journal, guarantee }: { committed: bigint; journal: DecisionJournal } & Pick<RecoveryInput, "guarantee">,
+): boolean {
+  // At-least-once, a late commit may have taken the place of another one at the same offset: output goes on from there.
+  if (guarantee === "at-least-once" && at.offset === committed) return true;
+  return hasGoneThrough({ offset: committed, journal }, { offset: at.offset, journal: at.position.journal });
+}
+
+function otherHistoryText(input: RecoveryInput, at: Stored, committed: bigint): string {
+  return `The ${
+    nameOf(at.candidate)
+  } of ${input.task} at ${at.offset} is not used: something else was decided on the ` +
+    `way to the committed offset ${committed}, as after the group was put back`;
 }
 
 /** No state reaches the committed offset: the option decides. */
@@ -228,10 +247,9 @@ function planWithoutOffset(input: RecoveryInput, stored: readonly Stored[]): Rec
   if (input.guarantee === "at-least-once" && stored.length > 0) throw outOfRange(input, "every position of its state");
   throw new RecoveryImpossibleError(
     `Cannot recover ${input.task} as it has state (local store ${localText(input)}, ${input.checkpoints.length} ` +
-      `checkpoints, ${
-        damagedCount(input)
-      } damaged) but the group has no committed offset, so that what was already published is not known: set the ` +
-      `group's offset, or set 'onCrashRecovery' to "rebuild-from-earliest" or "resume-empty": current value is "fail"`,
+      `checkpoints, ${input.damagedCheckpoints} damaged) but the group has no committed offset, so that what was already ` +
+      `published is not known: set the group's offset, or set 'onCrashRecovery' to "rebuild-from-earliest" or ` +
+      `"resume-empty": current value is "fail"`,
     context(input),
   );
 }
@@ -273,11 +291,7 @@ function commonPlan(input: RecoveryInput) {
 
 /** Whether there is, or was, state: what is damaged cannot be used, but tells that the task is no new one. */
 function holdsState(input: RecoveryInput, stored: readonly Stored[]): boolean {
-  return input.hasState && (stored.length > 0 || input.local === "corrupt" || damagedCount(input) > 0);
-}
-
-function damagedCount({ damagedCheckpoints = 0 }: RecoveryInput): number {
-  return damagedCheckpoints;
+  return input.hasState && (stored.length > 0 || input.local === "corrupt" || input.damagedCheckpoints > 0);
 }
 
 /** Local store and checkpoints as candidates, with their offset in the input. */

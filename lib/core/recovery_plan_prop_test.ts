@@ -56,6 +56,7 @@ const input = (): fc.Arbitrary<RecoveryInput> =>
     checkpoints: fc.array(position(), { maxLength: 4 }).map((all) =>
       all.map((one, at) => ({ id: `${at}`, position: one }))
     ),
+    damagedCheckpoints: fc.nat({ max: 1 }),
     hasState: fc.boolean(),
     onCrashRecovery: fc.constantFrom("fail", "rebuild-from-earliest", "resume-empty"),
     topicId: fc.constant("id-1"),

@@ -25,7 +25,7 @@ function at(offset: bigint, more: Partial<TaskPosition> = {}): TaskPosition {
     lineage: "L",
     origin: 0n,
     ownerToken: 3,
-    journal: new DecisionJournal(0n),
+    journal: new DecisionJournal(0n, offset > JUMP.offset ? [JUMP] : []),
     ...more,
   };
 }
@@ -53,6 +53,7 @@ function plan(more: Partial<RecoveryInput> = {}) {
     log: { ...IN, logStart: 0n, logEnd: 200n },
     local: "absent",
     checkpoints: [],
+    damagedCheckpoints: 0,
     hasState: true,
     onCrashRecovery: "fail",
     topicId: "id-1",
@@ -222,7 +223,7 @@ for (const guarantee of GUARANTEES) {
   });
 
   Deno.test(`recoveryPlan(), ${guarantee}: metadata of a newer version stops`, () => {
-    const newer = { offset: 100n, metadata: "turbine:2:whatever" };
+    const newer = { offset: 100n, metadata: "turbine:3:whatever" };
     assertThrows(
       () => plan({ guarantee, committed: newer, local: at(100n) }),
       CheckpointIncompatibleError,

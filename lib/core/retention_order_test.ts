@@ -11,7 +11,8 @@ function plan(readings: ReadonlyMap<string, ManifestReading>, retained: number) 
       : []),
   ]);
   const base = { names: NAMES, ownerToken: 2, lineage: LINEAGE, lastSequence: 99, orphans: new Set<string>() };
-  return planRetention({ ...base, objects, manifests: readings, retained });
+  const place = { isUsable: () => true, hasCommitted: true };
+  return planRetention({ ...base, ...place, objects, manifests: readings, retained });
 }
 
 Deno.test("planRetention() leaves a damaged manifest that is newer than the oldest kept checkpoint, whatever its place in time", () => {

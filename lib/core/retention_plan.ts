@@ -11,9 +11,16 @@ import { greatestOwnerToken } from "./checkpoint_owner.ts";
 /*
  * What may be deleted, and in which order. Kept by it:
  *
- *   I-19  what a remaining manifest references stays; the newest intact checkpoints stay; a manifest goes before its files
+ *   I-19  what a remaining manifest references stays; a manifest goes before its files; of the checkpoints that a restore
+ *         could choose where the owner stands now, the newest intact ones stay
  *   I-20  files of a torn upload go in the second round in a row that finds them without a manifest
  *   I-21  an owner that sees a greater token deletes nothing at all
+ *
+ * What stands ahead of the owner, or on another way there, is of no use to it: after an operator has put a group back,
+ * that is the future which was abandoned. It is not counted, and goes once there are enough others.
+ *
+ * An owner of which no commit has happened yet deletes no checkpoint: it may be a zombie that was opened long ago and has
+ * claimed its token late, and what it takes for abandoned or for old be all that the real owner has.
  *
  * A manifest that is damaged may only have been misread: until it is older than everything kept, it shields the files
  * that it could reference. What a manifest of a newer format references is unknown: then nothing is deleted.
@@ -54,6 +61,10 @@ export interface RetentionInput {
   readonly lastSequence: number;
   /** Number of intact checkpoints to keep; at least 1. */
   readonly retained: number;
+  /** Whether a restore could choose a checkpoint of our lineage at the place that our newest one has reached. */
+  readonly isUsable: (manifest: CheckpointManifest) => boolean;
+  /** Whether a commit of ours has happened since we were opened: then we are the owner. */
+  readonly hasCommitted: boolean;
   /** Files that the last round found without a manifest. */
   readonly orphans: ReadonlySet<string>;
 }
@@ -72,7 +83,7 @@ export interface RetentionPlan {
   readonly deletions: readonly RetentionDeletion[];
   /** Files without a manifest, for the next round. */
   readonly orphans: ReadonlySet<string>;
-  /** Checkpoints of our lineage that remain to restore from, newest first. */
+  /** Checkpoints that remain to restore from where we stand, newest first. */
   readonly kept: readonly CheckpointManifest[];
   /** Why nothing may be deleted; `undefined` when deletions were planned as usual. */
   readonly holdReason: string | undefined;
@@ -91,7 +102,7 @@ export function planRetention(input: RetentionInput): RetentionPlan {
   invariant(Number.isSafeInteger(input.retained) && input.retained >= 1, "at least one checkpoint is retained");
   const { manifests, files, owners } = sortOut(input);
   const complete = completeManifests(input, manifests);
-  const kept = complete.slice(0, input.retained);
+  const kept = complete.filter(input.isUsable).slice(0, input.retained);
   const greatest = greatestOwnerToken(input.objects.map((object) => object.name), input.names);
   const unknown = manifests.find((manifest) => manifest.reading.kind === "unknown");
   if (greatest > input.ownerToken) {
@@ -99,7 +110,7 @@ export function planRetention(input: RetentionInput): RetentionPlan {
   }
   if (unknown !== undefined) return hold(kept, `what manifest '${unknown.name}' references is unknown`);
 
-  const isRetired = retiredBy(input, complete);
+  const isRetired = retiredBy(input, { complete, kept });
   const retired = manifests.filter(isRetired).sort(byAge);
   const remaining = manifests.filter((manifest) => !isRetired(manifest));
   const free = files.filter(freedBy(remaining));
@@ -152,15 +163,14 @@ function completeManifests(input: RetentionInput, manifests: readonly ManifestOb
 }
 
 /**
- * A manifest is retired once as many intact checkpoints as wanted are newer. Another lineage is as old as can be, but as
- * long as ours is not complete, a crash may still lead back to it.
+ * A manifest is retired once as many intact checkpoints as wanted are newer and of use. Another lineage, or a way that the
+ * owner has not gone, is as old as can be, but as long as ours is not complete, a crash may still lead back to it.
  */
 function retiredBy(
   input: RetentionInput,
-  complete: readonly CheckpointManifest[],
+  { complete, kept }: { complete: readonly CheckpointManifest[]; kept: readonly CheckpointManifest[] },
 ): (manifest: ManifestObject) => boolean {
-  if (complete.length < input.retained) return () => false;
-  const kept = complete.slice(0, input.retained);
+  if (!input.hasCommitted || kept.length < input.retained) return () => false;
   const oldest = kept.reduce((left, right) => compareCheckpointKeys(left, right) <= 0 ? left : right);
   const nameOf = (manifest: CheckpointManifest) => input.names.manifest(manifest);
   const keptNames = new Set(kept.map(nameOf));

@@ -36,8 +36,11 @@ const world: fc.Arbitrary<RetentionInput> = fc.record({
   ownerToken: fc.integer({ min: 2, max: 5 }),
   retained: fc.integer({ min: 1, max: 4 }),
   lastSequence: fc.integer({ min: 0, max: 4 }),
+  /** Owner token from which on checkpoints stand elsewhere than the owner. */
+  elsewhere: fc.integer({ min: 2, max: 5 }),
+  hasCommitted: fc.boolean(),
   remembered: fc.integer({ min: 0, max: 2 ** 14 - 1 }),
-}).map(({ drawn, ownerToken, retained, lastSequence, remembered }) => {
+}).map(({ drawn, ownerToken, retained, lastSequence, elsewhere, hasCommitted, remembered }) => {
   const objects = new Map<string, number>([[OTHER_TASK.manifest({ ...drawn[0]?.key ?? KEY }), 7], [NAMES.owner(1), 1]]);
   const manifests = new Map<string, ManifestReading>();
   const orphans = new Set<string>();
@@ -55,7 +58,9 @@ const world: fc.Arbitrary<RetentionInput> = fc.record({
     manifests.set(name, fate === "damaged" || fate === "unknown" ? { kind: fate } : { kind: "intact", manifest });
   }
   const listed = [...objects].map(([name, size]) => ({ name, size })).sort((a, b) => a.name < b.name ? -1 : 1);
-  return { names: NAMES, objects: listed, manifests, ownerToken, lineage: LINEAGE, lastSequence, retained, orphans };
+  const isUsable = (manifest: CheckpointManifest) => manifest.ownerToken < elsewhere;
+  const ours = { names: NAMES, ownerToken, lineage: LINEAGE, lastSequence, retained, isUsable, hasCommitted };
+  return { ...ours, objects: listed, manifests, orphans };
 });
 
 const KEY: CheckpointKey = { lineage: LINEAGE, ownerToken: 1, sequence: 1 };
@@ -67,12 +72,12 @@ function after(input: RetentionInput, count: number, orphans: ReadonlySet<string
   return { ...input, objects: input.objects.filter((object) => !gone.has(object.name)), manifests, orphans };
 }
 
-/** Straight from the rule: manifests of our lineage, intact, whose files are all there. */
+/** Straight from the rule: manifests of our lineage, intact, whose files are all there, where our restore could choose them. */
 function usable(input: RetentionInput): CheckpointManifest[] {
   const present = new Set(input.objects.map((object) => object.name));
   return [...input.manifests.values()]
     .flatMap((reading) => reading.kind === "intact" ? [reading.manifest] : [])
-    .filter((manifest) => manifest.lineage === input.lineage)
+    .filter((manifest) => manifest.lineage === input.lineage && input.isUsable(manifest))
     .filter((manifest) => manifest.segments.every((segment) => present.has(segment.name)))
     .sort((left, right) => compareManifests(right, left));
 }
@@ -140,6 +145,19 @@ Deno.test("planRetention() deletes an orphan only after the round before found i
     const third = planRetention(after(base, second.deletions.length, second.orphans));
     assertEquals(third.deletions, []);
     for (const name of plan.orphans) assertFalse(input.orphans.has(name));
+  });
+});
+
+Deno.test("planRetention() takes no manifest before a commit has happened and enough of use are there, then all others", () => {
+  check((input) => {
+    const { deletions, kept } = planRetention(input);
+    if (deletions.some(({ kind }) => kind === "manifest")) assert(input.hasCommitted && kept.length === input.retained);
+    const isHeld = planRetention(input).holdReason !== undefined;
+    if (isHeld || !input.hasCommitted || kept.length < input.retained) return;
+    const left = [...after(input, deletions.length).manifests.values()].filter((each) => each.kind === "intact");
+    const isLost = (one: typeof left[number]) =>
+      !one.manifest.segments.every(({ name }) => input.objects.some((object) => object.name === name));
+    assertEquals(left.filter((each) => !isLost(each)).length, input.retained, "nothing else that is intact is left");
   });
 });
 

@@ -40,6 +40,8 @@ class Listing {
       lineage: LINEAGE,
       lastSequence: 99,
       retained: 2,
+      isUsable: () => true,
+      hasCommitted: true,
       orphans: new Set<string>(),
     };
     return planRetention({ ...base, objects, manifests, ...options });

@@ -230,13 +230,13 @@ function assemble(
   const { lineage, origin, journal, commitSequence: sequence, leaderEpoch } = plan;
   const point = { leaderEpoch, sequence, journal };
   const taskTimeAtLiveMs = plan.taskTimeAtLiveMs ?? plan.taskTimeMs;
-  checkpoints.begin(lineage, ownership);
+  checkpoints.begin(lineage, ownership, sequence);
   const keeper = new TaskKeeper(spec, {
     source,
     topicId: topic.topicId,
     lineage,
     origin,
-    checkpointed: checkpoints.newestOffset(lineage),
+    checkpointed: checkpoints.newestOn(lineage, { offset: plan.liveFrom, journal }),
     state,
     isDurable: parts.state.isDurable,
     ownership,

@@ -289,9 +289,9 @@ export class Task {
 
   /** Flushes and checkpoints what is due. Failures are logged and tried again; they do not stop the stream. */
   keepState(): void {
-    const trimTo = this.#isReplaying || this.#isClosed ? Infinity : this.#keeper.keep() ?? Infinity;
-    // After the group was put back, all retained checkpoints may lie ahead: then replays begin before them.
-    if (trimTo <= this.#commits.committed.offset) this.#commits.trimJournal(trimTo as bigint);
+    if (this.#isReplaying || this.#isClosed) return;
+    const trimTo = this.#keeper.keep();
+    if (trimTo !== undefined) this.#commits.trimJournal(trimTo);
   }
 
   /** Milliseconds until {@linkcode Task.keepState} may have something to do; infinite when it waits for more than time. */

@@ -2,11 +2,12 @@
 import { invariant } from "../base/assert.ts";
 import { VERSION } from "../base/version.ts";
 import type { CheckpointExpectations } from "../core/checkpoint_compatibility.ts";
-import type { CheckpointFacts, CheckpointOperator } from "../core/checkpoint_manifest.ts";
+import type { CheckpointFacts, CheckpointManifest, CheckpointOperator } from "../core/checkpoint_manifest.ts";
 import type { CheckpointCandidate as IntactCheckpoint } from "../core/checkpoint_survey.ts";
 import { decodePosition, type TaskPosition } from "../core/position.ts";
 import type { CheckpointCandidate } from "../core/recovery_input.ts";
 import { fingerprintOf, tableFingerprint } from "../core/schema_fingerprint.ts";
+import { hasGoneThrough, type HistoryPoint } from "../core/task_history.ts";
 import type { TopicDescription, TopicPartition } from "../seams/broker.ts";
 import type { StateSnapshot, StateStore } from "../seams/state_store.ts";
 import { Checkpointer } from "./checkpoint/checkpointer.ts";
@@ -45,6 +46,7 @@ export class TaskCheckpoints implements CheckpointSink {
   readonly #restorer: Restorer;
   #found: readonly RestorableCheckpoint[] = [];
   #lineage: string | undefined;
+  #liveSequence = 0;
   #ownership: Ownership | undefined;
   #checkpointer: Checkpointer | undefined;
   #checkpointerToken = 0;
@@ -101,27 +103,36 @@ export class TaskCheckpoints implements CheckpointSink {
   /** Loads a checkpoint into an empty store; every byte is verified before the first row. */
   async load(checkpoint: RestorableCheckpoint, store: StateStore): Promise<void> {
     const { observer } = this.#parts.environment;
+    const found = this.#found;
+    // Until it has been loaded it may turn out damaged.
+    this.#found = found.filter((each) => each !== checkpoint);
     await this.#restorer.load(checkpoint.intact, store, {
       onProgress: ({ stage, bytes, bytesTotal, rows, rowsTotal }) =>
         observer.log("info", `Restoring: ${stage}`, { ...this.#task, bytes, bytesTotal, rows, rowsTotal }),
     });
+    this.#found = found;
   }
 
-  /** Offset of the newest checkpoint that was found in a lineage, or `undefined`. */
-  newestOffset(lineage: string): bigint | undefined {
-    return this.#found.find((each) => each.position.lineage === lineage)?.position.offsets[0]?.offset;
+  /** Where the newest checkpoint stands that was found on the way to a point of a lineage, or `undefined`. */
+  newestOn(lineage: string, point: HistoryPoint): TaskPosition | undefined {
+    return this.#found.find(({ position }) => position.lineage === lineage && isPassed(position, point))?.position;
   }
 
-  /** The task goes on in a lineage, under an owner. */
-  begin(lineage: string, ownership: Ownership): void {
+  /** The task goes on in a lineage, under an owner, after a commit that was not its own. */
+  begin(lineage: string, ownership: Ownership, sequence: number): void {
     this.#lineage = lineage;
     this.#ownership = ownership;
+    this.#liveSequence = sequence;
   }
 
   /** Uploads a snapshot. @throws {Error} why it could not be uploaded; earlier checkpoints stay in use. */
   async publish(snapshot: StateSnapshot, position: TaskPosition): Promise<bigint> {
     invariant(this.#ownership?.isClaimed === true && this.#lineage !== undefined, "a checkpoint has an owner");
-    const result = await this.#current(this.#lineage, this.#ownership.token).publish(snapshot, this.#facts(position));
+    const point = { offset: position.offsets[0]!.offset, journal: position.journal };
+    const result = await this.#current(this.#lineage, this.#ownership.token).publish(snapshot, this.#facts(position), {
+      isUsable: (manifest) => isManifestPassed(manifest, point),
+      hasCommitted: position.commitSequence > this.#liveSequence,
+    });
     if (result.kind === "failed") throw result.error;
     const oldest = result.oldestRetained ?? result.manifest.position;
     // When retention failed it is not known what else is kept: nothing may be forgotten then.
@@ -170,4 +181,13 @@ export class TaskCheckpoints implements CheckpointSink {
       libraryVersion: VERSION,
     };
   }
+}
+
+/** Whether a restore at a point could choose a checkpoint. */
+function isManifestPassed({ storePosition }: CheckpointManifest, point: HistoryPoint): boolean {
+  return storePosition !== null && isPassed(decodePosition(storePosition), point);
+}
+
+function isPassed({ offsets, journal }: TaskPosition, point: HistoryPoint): boolean {
+  return hasGoneThrough(point, { offset: offsets[0]!.offset, journal });
 }

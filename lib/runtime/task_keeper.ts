@@ -56,8 +56,8 @@ export interface TaskKeeperParts {
   readonly lineage: string;
   /** Where the lineage began. */
   readonly origin: bigint;
-  /** Offset of the newest intact checkpoint, if there is one. */
-  readonly checkpointed: bigint | undefined;
+  /** Where the newest intact checkpoint stands that a restore could choose, if there is one. */
+  readonly checkpointed: TaskPosition | undefined;
   /** The state. */
   readonly state: KeptState;
   /** Whether the local store outlives the process. */
@@ -106,7 +106,7 @@ export class TaskKeeper {
   constructor(spec: SubscriptionSpec, parts: TaskKeeperParts) {
     this.#spec = spec;
     this.#parts = parts;
-    this.#checkpointed = parts.checkpointed;
+    this.#checkpointed = parts.checkpointed?.offsets[0]?.offset;
     this.#logStart = parts.logStart;
     const nowMs = parts.environment.clock.monotonicMs();
     this.#flushedAtMs = nowMs;
@@ -142,6 +142,8 @@ export class TaskKeeper {
   /** The task goes live at a point; nothing has been flushed by this owner. */
   live(point: CommitPoint): void {
     this.#point = point;
+    // A task that is opened again and again without input needs no other checkpoint each time.
+    if (point.offset === this.#checkpointed) this.#checkpointedSequence = this.#parts.checkpointed!.commitSequence;
   }
 
   /** A commit has happened. */

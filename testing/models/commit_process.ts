@@ -148,6 +148,7 @@ export class CommitProcess {
       log: { ...IN, logStart: 0n, logEnd: BigInt(INPUT.length) },
       local: local === undefined ? "absent" : decodePosition(encodePosition(local.position)),
       checkpoints: world.checkpoints.map(({ position }, at) => ({ id: String(at), position })),
+      damagedCheckpoints: 0,
       hasState: true,
       onCrashRecovery: "fail",
       topicId: "id-1",

@@ -44,6 +44,7 @@ function inputOf(more: Partial<RecoveryInput>): RecoveryInput {
     log: { ...IN, logStart: 0n, logEnd: 1_000n },
     local: "absent",
     checkpoints: [],
+    damagedCheckpoints: 0,
     hasState: true,
     onCrashRecovery: "fail",
     topicId: "id-1",

@@ -15,7 +15,7 @@ import type { Environment } from "../../seams/adapter.ts";
 import type { BlobStore } from "../../seams/blob_store.ts";
 import type { StateSnapshot } from "../../seams/state_store.ts";
 import { createObject } from "./create_object.ts";
-import { Retention } from "./retention.ts";
+import { Retention, type RetentionPlace } from "./retention.ts";
 import { type BlobRetryOptions, RetryingBlobStore } from "./retrying_blob_store.ts";
 import { segmentRows } from "./segment_pages.ts";
 import { verifyUpload } from "./verify_upload.ts";
@@ -115,13 +115,14 @@ export class Checkpointer {
    *
    * @param snapshot State between two commits.
    * @param facts Position of exactly that state, and what it depends on.
-   * @param options A signal that ends retrying.
+   * @param options Which checkpoints a restore from here could choose, and whether a commit of this owner has happened
+   * (by default all of the lineage, and it has); a signal that ends retrying.
    * @returns What became of it.
    */
   async publish(
     snapshot: StateSnapshot,
     facts: CheckpointFacts,
-    options: { signal?: AbortSignal } = {},
+    options: Partial<RetentionPlace> & { readonly signal?: AbortSignal } = {},
   ): Promise<PublishResult> {
     invariant(!this.#isBusy, "checkpoints of a task are taken one after the other");
     invariant(
@@ -130,10 +131,11 @@ export class Checkpointer {
     );
     this.#isBusy = true;
     const { blobs, environment, retry } = this.#options;
+    const { isUsable = () => true, hasCommitted = true, ...more } = options;
     try {
-      const store = new RetryingBlobStore(blobs, environment, { ...retry, ...options });
+      const store = new RetryingBlobStore(blobs, environment, { ...retry, ...more });
       const manifest = await this.#upload(store, snapshot, facts);
-      return { kind: "published", ...manifest, ...await this.#retain(store) };
+      return { kind: "published", ...manifest, ...await this.#retain(store, { isUsable, hasCommitted }) };
     } catch (error) {
       if (error instanceof InvariantError) throw error;
       const reason = error instanceof Error ? error : new Error(String(error));
@@ -203,9 +205,9 @@ export class Checkpointer {
     return checksum;
   }
 
-  async #retain(blobs: BlobStore) {
+  async #retain(blobs: BlobStore, place: RetentionPlace) {
     try {
-      const kept = await this.#retention.run(blobs, this.#lastSequence);
+      const kept = await this.#retention.run(blobs, this.#lastSequence, place);
       return { oldestRetained: kept.at(-1)?.position, retentionError: undefined };
     } catch (error) {
       if (error instanceof InvariantError) throw error;

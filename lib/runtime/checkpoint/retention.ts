@@ -1,6 +1,6 @@
 import type { CheckpointManifest } from "../../core/checkpoint_manifest.ts";
 import type { CheckpointNames } from "../../core/checkpoint_names.ts";
-import { type ManifestReading, planRetention } from "../../core/retention_plan.ts";
+import { type ManifestReading, planRetention, type RetentionInput } from "../../core/retention_plan.ts";
 import type { BlobStore } from "../../seams/blob_store.ts";
 import type { Observer } from "../../seams/observer.ts";
 import { readManifest } from "./read_manifest.ts";
@@ -19,6 +19,9 @@ export interface RetentionOptions {
   readonly observer: Observer;
 }
 
+/** Where an owner stands when it runs a round. */
+export type RetentionPlace = Pick<RetentionInput, "isUsable" | "hasCommitted">;
+
 /** Deletes what no restore can need any more; remembers between rounds what it read and which files were orphans. */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -35,16 +38,18 @@ export class Retention {
    *
    * @param blobs Where.
    * @param lastSequence Number of our last attempt that has ended.
-   * @returns Checkpoints that remain to restore from, newest first.
+   * @param place Where we stand.
+   * @returns Checkpoints that remain to restore from where we stand, newest first.
    * @throws {BlobError} when the store cannot be used; a later round goes on.
    */
-  async run(blobs: BlobStore, lastSequence: number): Promise<readonly CheckpointManifest[]> {
+  async run(blobs: BlobStore, lastSequence: number, place: RetentionPlace): Promise<readonly CheckpointManifest[]> {
     const { names, lineage, ownerToken, retained, observer } = this.#options;
     observer.step("retention:begin", { ...names.task, ownerToken });
     const objects = await blobs.list(names.prefix);
     const manifests = await this.#read(blobs, objects.map((object) => object.name));
     const orphans = this.#orphans;
-    const plan = planRetention({ names, objects, manifests, ownerToken, lineage, lastSequence, retained, orphans });
+    const ours = { names, ownerToken, lineage, lastSequence, retained, ...place };
+    const plan = planRetention({ ...ours, objects, manifests, orphans });
     if (plan.holdReason !== undefined) {
       observer.log("warn", `Checkpoint retention deletes nothing as ${plan.holdReason}`, { ...names.task, ownerToken });
     }

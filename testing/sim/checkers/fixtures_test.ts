@@ -3,6 +3,7 @@ import { sha256Hex } from "../../../lib/base/sha256.ts";
 import type { CheckpointManifest } from "../../../lib/core/checkpoint_manifest.ts";
 import { CheckpointNames } from "../../../lib/core/checkpoint_names.ts";
 import { encodeCommitMetadata } from "../../../lib/core/commit_metadata.ts";
+import type { DecisionEntry } from "../../../lib/core/decision_entry.ts";
 import { DecisionJournal } from "../../../lib/core/decision_journal.ts";
 import { encodeManifest } from "../../../lib/core/manifest_codec.ts";
 import { encodePosition, type TaskPosition } from "../../../lib/core/position.ts";
@@ -192,7 +193,7 @@ function entryOf(entry: Partial<OffsetEntry> & { readonly offset: number }): Off
 /** Commit metadata. */
 export function metadata(
   commitSequence: number,
-  more: { lineage?: string; ownerToken?: number; taskTimeMs?: number; journalFrom?: bigint } = {},
+  more: { lineage?: string; ownerToken?: number; taskTimeMs?: number; journalFrom?: bigint; jumps?: Jumps } = {},
 ) {
   const { lineage = "first", ownerToken = 1, taskTimeMs = 0, journalFrom = 0n } = more;
   return encodeCommitMetadata({
@@ -201,7 +202,7 @@ export function metadata(
     ownerToken,
     commitSequence,
     taskTimeMs,
-    journal: new DecisionJournal(journalFrom),
+    journal: new DecisionJournal(journalFrom, jumpEntries(more.jumps)),
     transactionalId: null,
   });
 }
@@ -217,6 +218,13 @@ export function position(offset: number, commitSequence: number, lineage = "firs
     ownerToken: 1,
     journal: new DecisionJournal(0n),
   };
+}
+
+/** Jumps of task time: offset and time. */
+export type Jumps = readonly (readonly [offset: number, timeMs: number])[];
+
+function jumpEntries(jumps: Jumps = []): DecisionEntry[] {
+  return jumps.map(([offset, value]) => ({ offset: BigInt(offset), kind: "jump", value }));
 }
 
 /** The same, as a store holds it. */
@@ -255,6 +263,8 @@ export interface CheckpointPlan {
   readonly commitSequence?: number;
   readonly lineage?: string;
   readonly topicId?: string;
+  /** Decisions on the way there. */
+  readonly jumps?: Jumps;
   /** What is left away or changed. */
   readonly flaw?: "no file" | "no manifest" | "short file" | "other content";
   /** Who writes. @default {0} */
@@ -288,7 +298,10 @@ export async function writeCheckpoint(run: PlayedRun, plan: CheckpointPlan = {})
       watermarkMs: null,
       commitSequence,
     },
-    storePosition: storePosition(offset, commitSequence, lineage),
+    storePosition: encodePosition({
+      ...position(offset, commitSequence, lineage),
+      journal: new DecisionJournal(0n, jumpEntries(plan.jumps)),
+    }),
     operators: [],
     handlerVersion: 1,
     libraryVersion: "0.1.0",

@@ -1,14 +1,15 @@
 /**
  * I-17: any damage of any object or manifest is detected before the first record is processed.
  *
- * I-18: a restore uses the newest intact checkpoint whose position is not above what is committed, and no task goes live
- * with one that it could not load.
+ * I-18: a restore uses the newest intact checkpoint whose position is not above what is committed and lies on the way
+ * there, never one of another history, and no task goes live with one that it could not load.
  *
  * I-22: a checkpoint of another cluster or topic is never loaded, and whoever refuses one deletes nothing.
  *
  * I-23: without a usable checkpoint and without the start of the log there is a loud error, unless an option says otherwise.
  */
 import type { Change } from "../../../lib/embedded/change.ts";
+import { hasGoneThrough } from "../../../lib/core/task_history.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import { findLog } from "../../../lib/embedded/cluster_state.ts";
 import type { Checker, InvariantId, RunView, SimProcess } from "../contracts.ts";
@@ -176,7 +177,9 @@ export class Restores implements Checker {
       const at = position?.offsets.find((each) => each.topic === topic && each.partition === partition);
       if (position?.lineage !== lineage || at === undefined || manifest.topics[0]?.topicId !== topicId) continue;
       const offset = Number(at.offset);
-      if (offset < logStart || offset < Number(journal.from) || offset <= (best?.offset ?? -1)) continue;
+      if (offset < logStart || offset <= (best?.offset ?? -1)) continue;
+      const now = { offset: BigInt(committed.offset), journal };
+      if (!hasGoneThrough(now, { offset: at.offset, journal: position.journal })) continue;
       const isAhead = offset > committed.offset || position.commitSequence > committed.metadata.commitSequence;
       if (isAhead || !this.#book.isIntact(checkpoint) || this.#book.isSuspect(checkpoint)) continue;
       best = { name, offset };
@@ -218,6 +221,24 @@ export class Restores implements Checker {
       );
     }
     this.#checkFits(process, checkpoint);
+    if (restore !== undefined) this.#checkHistory(process, restore, checkpoint);
+  }
+
+  /** A state that lies behind what is committed is one that the task went through on the way there. */
+  #checkHistory(process: SimProcess, { committed, chosen }: Restore, { name, position }: KnownCheckpoint): void {
+    if (!isOurs(committed) || position?.lineage !== committed.metadata.lineage) return;
+    const { offset } = position.offsets[0]!;
+    const now = { offset: BigInt(committed.offset), journal: committed.metadata.journal };
+    // Who asked before it stood still goes by an older answer.
+    if (Number(chosen?.live) !== committed.offset || offset >= now.offset || offset < now.journal.from) return;
+    if (hasGoneThrough(now, { offset, journal: position.journal })) return;
+    this.#view.violate(
+      "I-18",
+      `${
+        describeProcess(process)
+      } has loaded the checkpoint '${name}' at ${offset} though something else was decided ` +
+        `on the way to the committed offset ${committed.offset}: expected one of the same history`,
+    );
   }
 
   #checkFits(process: SimProcess, { name, manifest }: KnownCheckpoint): void {

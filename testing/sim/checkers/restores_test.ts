@@ -179,3 +179,19 @@ Deno.test("I-18: a task that goes live on a checkpoint which it could not load i
     if (!isLoaded) assertStringIncludes(run.violations[0]!, "goes live on a checkpoint at 6 that was not loaded");
   }
 });
+
+Deno.test("I-18: a checkpoint of a future that an operator has abandoned is none that can be taken, and is found when it is", async () => {
+  const run = played();
+  const abandoned = await writeCheckpoint(run, { sequence: 1, offset: 6, jumps: [[3, 70]] });
+  const { name } = await writeCheckpoint(run, { ownerToken: 2, sequence: 1, offset: 5, jumps: [[4, 50]] });
+  run.commit({ offset: 8, metadata: metadata(3, { ownerToken: 2, jumps: [[4, 50]] }) });
+  restore(run, { candidate: "checkpoint", from: 5 });
+  run.step(0, "restore:checkpoint-loaded", { name });
+  assertEquals(run.violations, []);
+  restore(run, { candidate: "checkpoint", from: 6 });
+  run.step(0, "restore:checkpoint-loaded", { name: abandoned.name });
+  assertEquals(run.violations, [
+    `I-18 process 0.1 has loaded the checkpoint '${abandoned.name}' at 6 though something else was decided on the way to ` +
+    `the committed offset 8: expected one of the same history`,
+  ]);
+});

@@ -1,15 +1,19 @@
 /**
- * I-19: retention never deletes what a kept manifest references; as many intact checkpoints as are wanted remain, where
- * one whose files a listing shows to be gone or short is none of them; a manifest goes before its files.
+ * I-19: retention never deletes what a kept manifest references; as many intact checkpoints as are wanted remain that a
+ * restore could choose where the owner stands, where one whose files a listing shows to be gone or short is none of them; a
+ * manifest goes before its files.
  *
  * I-20: torn uploads are collected within two rounds of retention.
  */
+import { compareManifests } from "../../../lib/core/checkpoint_manifest.ts";
 import {
   type CheckpointKey,
   CheckpointNames,
   type CheckpointTask,
   compareCheckpointKeys,
 } from "../../../lib/core/checkpoint_names.ts";
+import type { TaskPosition } from "../../../lib/core/position.ts";
+import { hasGoneThrough } from "../../../lib/core/task_history.ts";
 import type { LogLevel, StepDetail, StepLabel } from "../../../lib/seams/observer.ts";
 import type { Checker, FiredFault, InvariantId, RunView, SimProcess } from "../contracts.ts";
 import type { BlobEvent } from "../stores/sim_blob_store.ts";
@@ -23,6 +27,14 @@ interface Round {
   readonly ownerToken: number;
   /** Whether it went to its end and could see everything. */
   isGood: boolean;
+}
+
+/** What a process saw of a task when it began its last round. */
+interface Sight {
+  /** Checkpoints that a listing shows to be broken. */
+  readonly broken: ReadonlySet<KnownCheckpoint>;
+  /** How far the owner's own checkpoints had come. */
+  readonly reached: TaskPosition | undefined;
 }
 
 /** A file without a manifest. */
@@ -40,8 +52,7 @@ export class RetentionRules implements Checker {
   readonly #book: CheckpointBook;
   readonly #orphans = new Map<string, Map<string, Orphan>>();
   readonly #rounds = new Map<string, Round>();
-  /** Checkpoints that a listing shows to be broken, as it was when a process began its last round for a task. */
-  readonly #broken = new Map<string, ReadonlySet<KnownCheckpoint>>();
+  readonly #sights = new Map<string, Sight>();
 
   /**
    * @param view The run.
@@ -87,16 +98,19 @@ export class RetentionRules implements Checker {
   }
 
   /** What anybody sees who lists the objects of a task now. */
-  #look(process: SimProcess, { application, subscription, partition }: StepDetail): void {
+  #look(process: SimProcess, { application, subscription, partition, ownerToken }: StepDetail): void {
     const { prefix } = new CheckpointNames({ application, subscription, partition } as CheckpointTask);
     const { blobs } = this.#view;
     const broken = new Set<KnownCheckpoint>();
+    let newest: KnownCheckpoint | undefined;
     for (const known of this.#book.checkpointsOf(prefix)) {
+      const isOwn = known.manifest.ownerToken === ownerToken;
+      if (isOwn && (newest === undefined || compareManifests(known.manifest, newest.manifest) > 0)) newest = known;
       const isListed = blobs.peek(known.name) !== undefined &&
         known.manifest.segments.every(({ name, bytes }) => blobs.peek(name)?.length === bytes);
       if (!isListed) broken.add(known);
     }
-    this.#broken.set(`process-${process.number} ${prefix}`, broken);
+    this.#sights.set(`process-${process.number} ${prefix}`, { broken, reached: newest?.position });
   }
 
   #prefixOf(detail: StepDetail): string | undefined {
@@ -175,31 +189,38 @@ export class RetentionRules implements Checker {
     } else if (object.kind === "manifest" && isProcess(who) && fault === undefined) this.#checkLeft(name, who, parsed);
   }
 
-  /** What remains of the newest lineage when an intact checkpoint goes. */
+  /** What remains to restore from when an intact checkpoint goes. */
   #checkLeft(name: string, who: string, { names: { prefix } }: ParsedName): void {
     const gone = this.#book.checkpoint(name);
     if (gone === undefined || !gone.manifest.segments.every((segment) => this.#view.blobs.intact(segment.name))) return;
     const { retainedCheckpoints } = this.#view.options;
-    const broken = this.#broken.get(`${who} ${prefix}`);
+    const { broken, reached } = this.#sights.get(`${who} ${prefix}`) ?? {};
+    const isPast = isOnTheWay(gone, reached);
     let newer = 0, damaged = 0;
     for (const other of this.#book.checkpointsOf(prefix)) {
       if (other === gone) continue;
       if (!this.#book.isIntact(other)) damaged += this.#book.isSuspect(other) && broken?.has(other) !== true ? 1 : 0;
-      else if (!isOlder(other.manifest, gone.manifest)) newer++;
+      else if (isOnTheWay(other, reached) && !(isPast && isOlder(other, gone))) newer++;
     }
     // What was damaged after it had been read counts as kept, unless the listing shows it: nobody looks at it twice.
     if (newer + damaged >= retainedCheckpoints) return;
     this.#view.violate(
       "I-19",
-      `'${who}' deleted the checkpoint '${name}' too early: expected ${retainedCheckpoints} intact ones that are newer or ` +
-        `of a newer lineage, found ${newer} and ${damaged} damaged ones`,
+      `'${who}' deleted the checkpoint '${name}' too early: expected ${retainedCheckpoints} intact ones that are newer, ` +
+        `or of use where the owner stands while this one is not, found ${newer} and ${damaged} damaged ones`,
     );
   }
 }
 
+/** Whether the owner has gone through what a checkpoint holds; where it stands is known when it has one of its own. */
+function isOnTheWay({ position }: KnownCheckpoint, reached: TaskPosition | undefined): boolean {
+  if (reached === undefined) return true;
+  if (position?.lineage !== reached.lineage) return false;
+  const [state, history] = [position, reached].map(({ offsets, journal }) => ({ offset: offsets[0]!.offset, journal }));
+  return hasGoneThrough(history!, state!);
+}
+
 /** Whether a checkpoint of the same lineage is older. Another lineage is as new as can be: it is the one that goes on. */
-function isOlder(left: CheckpointKey & { position: { commitSequence: number } }, right: typeof left): boolean {
-  if (left.lineage !== right.lineage) return false;
-  return left.position.commitSequence - right.position.commitSequence < 0 ||
-    (left.position.commitSequence === right.position.commitSequence && compareCheckpointKeys(left, right) < 0);
+function isOlder({ manifest: left }: KnownCheckpoint, { manifest: right }: KnownCheckpoint): boolean {
+  return left.lineage === right.lineage && compareManifests(left, right) < 0;
 }

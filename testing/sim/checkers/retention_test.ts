@@ -108,3 +108,25 @@ Deno.test("I-19: a checkpoint whose file a listing shows to be gone does not cou
     if (isLostBefore) assertStringIncludes(run.violations[0]!, "found 1 and 0 damaged ones");
   }
 });
+
+Deno.test("I-19: what the owner could restore from must not go for what lies ahead of it, or on another way", async () => {
+  for (
+    const others of [[{ offset: 8 }, { offset: 9 }], [{ offset: 3, jumps: [[1, 9]] }, {
+      offset: 4,
+      jumps: [[1, 9]],
+    }]] as const
+  ) {
+    for (const isAbandonedFirst of [true, false]) {
+      const run = played();
+      const [ahead] = [
+        await writeCheckpoint(run, others[0]),
+        await writeCheckpoint(run, { ...others[1], sequence: 2 }),
+      ];
+      const older = await writeCheckpoint(run, { ownerToken: 2, offset: 4 });
+      await writeCheckpoint(run, { ownerToken: 2, sequence: 2, offset: 5 });
+      round(run, 2);
+      await remove(run, (isAbandonedFirst ? ahead : older).name);
+      assertEquals(run.violations.length, isAbandonedFirst ? 0 : 1);
+    }
+  }
+});
