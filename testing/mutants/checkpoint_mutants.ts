@@ -130,10 +130,9 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     name: "retention-keeps-one-less",
     sentence: "The newest checkpoint does not count among those that are retained",
     file: RETENTION,
-    find:
-      "  if (complete.length < input.retained) return () => false;\n  const kept = complete.slice(0, input.retained);\n",
-    replace:
-      "  if (complete.length < input.retained) return () => false;\n  const kept = complete.slice(0, Math.max(1, input.retained - 1));\n",
+    find: "  if (!input.hasCommitted || kept.length < input.retained) return () => false;\n",
+    replace: "  if (!input.hasCommitted || kept.length < input.retained) return () => false;\n" +
+      "  kept = kept.slice(0, Math.max(1, input.retained - 1));\n",
     breaks: ["I-19"],
     needs: "more checkpoints than are retained",
   },

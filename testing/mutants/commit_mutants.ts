@@ -28,8 +28,8 @@ export const COMMIT_ORDER_MUTANTS: readonly Mutant[] = [
     replace: `transactional: Object.freeze(["begin", "produce", "send-offsets", "apply", "end-transaction"] as const),`,
     also: [{
       file: "lib/core/recovery_plan.ts",
-      find: `if (isAhead(at)) return input.guarantee === "at-least-once";`,
-      replace: `if (isAhead(at)) return true;`,
+      find: `input.guarantee === "at-least-once" ? [...inLog.filter(isAhead), ...past] : past;`,
+      replace: `[...inLog.filter(isAhead), ...past];`,
     }],
     breaks: ["I-03", "I-04"],
     guarantee: "exactly-once",
