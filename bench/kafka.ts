@@ -7,10 +7,11 @@
  * client that is faster than it waits for it. By processor time (of all threads of the client's process, in and out of the
  * kernel) it is what the client itself costs, whatever the broker does: rows that one core would bear.
  *
- *     deno task services up kafka
- *     deno task bench:kafka [--rows 1000000] [--runs 3] [--partitions 1] [--address 127.0.0.1:19092]
+ *     deno task bench:kafka [--rows 1000000] [--runs 3] [--partitions 1] [--address HOST:PORT]
  *                           [--workloads consume,produce,transactions] [--clients kafka,kafkajs,stock,java]
  *                           [--core 0]   keeps each client on one core (by taskset), so that the broker has the others
+ *
+ * Without `--address` a broker is started for it, with the Java options of Kafka's own start script, and is gone afterwards.
  *
  * consume: values, keys, offsets and timestamps of every record can be addressed. produce: idempotent, acks=all, 10,000
  * rows, each batch awaited. transactions: about 10,000 rows read, written and committed with their offsets. Messages have
@@ -18,6 +19,7 @@
  */
 import { parseArgs } from "node:util";
 import { kafkaBroker } from "../lib/adapters/kafka/kafka.ts";
+import { TestCluster } from "../testing/lanes/cluster/test_cluster.ts";
 import { partsHome } from "../tools/services/service.ts";
 import { benchRecords, type ClientTask, type Round, ROW_BYTES } from "./kafka_tasks.ts";
 
@@ -55,7 +57,7 @@ async function measure(client: string, task: ClientTask, core: string | undefine
     return JSON.parse(await output([...pin, Deno.execPath(), "run", ...flags, script, client, JSON.stringify(mine)]));
   }
   const home = (await Array.fromAsync(Deno.readDir(partsHome()))).find(({ name }) => name.startsWith("kafka-"));
-  if (home === undefined) throw new Error("The Java client is not there, run first: deno task services up kafka");
+  if (home === undefined) throw new Error("Cannot find the Java client, run first: deno task services up kafka");
   const source = new URL("./kafka_java/KafkaClientBench.java", import.meta.url).pathname;
   const { workload, address, input, output: to, rows, rounds } = mine;
   const args = [workload, address, input, to, String(rows), String(rounds), "none"];
@@ -66,6 +68,9 @@ async function measure(client: string, task: ClientTask, core: string | undefine
   );
 }
 
+/** Rows in the input for each that is read: no client is to wait at the end of the log for more. */
+const SURPLUS = 1.25;
+
 /** Creates the topics and fills the input. */
 async function prepare(task: ClientTask): Promise<void> {
   const broker = kafkaBroker({ brokers: [task.address] });
@@ -74,7 +79,7 @@ async function prepare(task: ClientTask): Promise<void> {
   const producer = await broker.producer();
   const records = benchRecords(10_000);
   const spread = Int32Array.from({ length: 10_000 }, (_, row) => row % partitions);
-  for (let row = 0; row < rows; row += 10_000) {
+  for (let row = 0; row < SURPLUS * rows; row += 10_000) {
     const outcome = await producer.produce({ topic: input, records, partitions: spread });
     if (outcome.kind !== "applied") throw outcome.error;
   }
@@ -126,15 +131,16 @@ if (import.meta.main) {
       rows: { type: "string", default: "1000000" },
       runs: { type: "string", default: "3" },
       partitions: { type: "string", default: "1" },
-      address: { type: "string", default: "127.0.0.1:19092" },
+      address: { type: "string" },
       workloads: { type: "string", default: "consume,produce,transactions" },
       clients: { type: "string", default: "kafka,kafkajs,stock,java" },
       core: { type: "string" },
     },
   });
+  await using cluster = values.address === undefined ? await TestCluster.start({ nodes: 1, java: "server" }) : null;
   const name = `bench-${Date.now().toString(36)}`;
   const base = {
-    address: values.address,
+    address: values.address ?? cluster!.brokers[0]!,
     input: `${name}-input`,
     output: `${name}-output`,
     partitions: Number(values.partitions),
@@ -144,8 +150,14 @@ if (import.meta.main) {
   await prepare({ ...base, workload: "consume" });
   for (const workload of values.workloads.split(",") as ClientTask["workload"][]) {
     const results = new Map<string, Measured[]>(values.clients.split(",").map((client) => [client, []]));
-    for (let run = 0; run < Number(values.runs); run++) {
-      for (const [client, runs] of results) runs.push(await measure(client, { ...base, workload }, values.core));
+    // The broker warms up too, so the first turn does not count; then each client goes first as often as last.
+    for (let turn = 0; turn <= Number(values.runs); turn++) {
+      const order = turn % 2 === 0 ? [...results] : [...results].reverse();
+      for (const [client, runs] of order) {
+        if (turn === 0 && client === "stock") continue;
+        const measured = await measure(client, { ...base, workload }, values.core);
+        if (turn > 0) runs.push(measured);
+      }
     }
     console.log(table(workload, results));
   }

@@ -3,6 +3,7 @@ import { assert } from "@std/assert";
 import {
   awaitNode,
   type KafkaLayout,
+  type NodeJava,
   nodeLog,
   nodePid,
   portsOf,
@@ -33,6 +34,8 @@ export interface TestClusterOptions {
   readonly isProxied?: boolean;
   /** Further settings of every node. @default {{}} */
   readonly settings?: KafkaLayout["settings"];
+  /** Options of Java. @default {"light"} */
+  readonly java?: NodeJava;
 }
 
 /** A private cluster and what can be done to it. */
@@ -54,9 +57,10 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Starts a cluster with fresh data; ready when it resolves. */
-  static async start({ nodes, isProxied = false, settings = {} }: TestClusterOptions): Promise<TestCluster> {
+  static async start(options: TestClusterOptions): Promise<TestCluster> {
+    const { nodes, isProxied = false, settings = {}, java = "light" } = options;
     const directory = await Deno.makeTempDir({ prefix: "turbine-cluster-" });
-    const layout: KafkaLayout = { nodes, basePort: freePorts(nodes), directory, isProxied, settings };
+    const layout: KafkaLayout = { nodes, basePort: freePorts(nodes), directory, isProxied, settings, java };
     const { basePort } = layout;
     const toxiproxy = isProxied
       ? await Toxiproxy.start(basePort + TOXIPROXY_PORT, `${directory}/toxiproxy`)
