@@ -4,7 +4,7 @@
  * example `TURBINE_TEST_KAFKA=127.0.0.1:19092` after `deno task services up kafka`.
  */
 import { assert, assertEquals } from "@std/assert";
-import { batchOf, float64, int32, json, topic, Turbine, utf8 } from "../../mod.ts";
+import { json, topic, Turbine } from "../../mod.ts";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { kafkaBroker } from "../../lib/adapters/kafka/kafka.ts";
 import type { KafkaOptions } from "../../lib/adapters/kafka/kafka_options.ts";
@@ -14,6 +14,7 @@ import { MemoryStateProvider } from "../../lib/adapters/memory/memory_state_prov
 import type { RunningApp } from "../../lib/app/running_app.ts";
 import { type AskedGroup, askGroup } from "./ask_group.ts";
 import { testKafka } from "./kafka_brokers.ts";
+import { NUMBER, SUM, sumsHandler } from "./sums_handler.ts";
 
 type Guarantee = "at-least-once" | "exactly-once";
 type Protocol = "classic" | "consumer";
@@ -67,8 +68,8 @@ class Scene {
     this.#options = options;
     this.groupId = `${this.#name}.sums`;
     const how = { key: "key", partitions: PARTITIONS, createTopics: true } as const;
-    this.#numbers = topic(`${this.#name}-numbers`, { ...how, value: json({ id: int32(), key: utf8() }) });
-    this.#sums = topic(`${this.#name}-sums`, { ...how, value: json({ id: int32(), key: utf8(), sum: float64() }) });
+    this.#numbers = topic(`${this.#name}-numbers`, { ...how, value: json(NUMBER) });
+    this.#sums = topic(`${this.#name}-sums`, { ...how, value: json(SUM) });
     this.workers = Array.from({ length: options.workers }, (_, number) => ({
       number,
       state: new MemoryStateProvider({ isKept: true }),
@@ -111,23 +112,13 @@ class Scene {
         },
       },
     });
-    const sums = this.#sums;
     app.subscribe(this.#numbers, {
       name: "sums",
-      publishTo: sums,
+      publishTo: this.#sums,
       processingGuarantee: guarantee,
       batchTimeoutMs: 5,
       commitIntervalMs: 20,
-    }, async (batch, { state }) => {
-      const rows: { id: number; key: string; sum: number }[] = [];
-      const ids = batch.getChild("id").toArray(), keys = batch.getChild("key").toJSON();
-      for (const [at, key] of keys.entries()) {
-        const sum = (await state.get<number>(key) ?? 0) + ids[at]!;
-        state.put(key, sum);
-        rows.push({ id: ids[at]!, key, sum });
-      }
-      return batchOf(sums.schema, rows);
-    });
+    }, sumsHandler);
     worker.running = await app.start();
   }
 

@@ -4,11 +4,12 @@
  *
  * Argument: {@linkcode KafkaJobOptions} as JSON.
  */
-import { batchOf, float64, int32, json, type Topic, topic, Turbine, utf8 } from "@turbine/turbine";
+import { json, type Topic, topic, Turbine } from "@turbine/turbine";
 import { kafkajsBroker } from "@turbine/turbine/kafkajs";
 import { rocksdb } from "@turbine/turbine/rocksdb";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { kafkaBroker } from "../../lib/adapters/kafka/mod.ts";
+import { NUMBER, SUM, sumsHandler } from "./sums_handler.ts";
 
 /** What the job promises, and through which adapter. */
 export interface KafkaJobPromise {
@@ -38,8 +39,6 @@ export interface KafkaJobOptions extends KafkaJobPromise {
 
 /** The broker ends transactions that are open for longer, in milliseconds; the default would be a minute. */
 const TRANSACTION_MS = 12_000;
-const NUMBER = { id: int32(), key: utf8() };
-const SUM = { id: int32(), key: utf8(), sum: float64() };
 const HOW = { key: "key", partitions: 3, createTopics: true } as const;
 
 /** Rows that the job takes at a time. */
@@ -86,26 +85,13 @@ export function createApp(options: KafkaJobOptions): Turbine {
     ...instanceId === undefined ? {} : { instanceId },
     environment: { observer: { step: () => {}, log } },
   });
-  const sums = sumsOf(name);
   app.subscribe(numbersOf(name), {
-    publishTo: sums,
+    publishTo: sumsOf(name),
     name: "sums",
     processingGuarantee,
     batchRows: BATCH_ROWS,
     commitIntervalMs: 1,
-  }, async (
-    batch,
-    { state },
-  ) => {
-    const rows: { id: number; key: string; sum: number }[] = [];
-    const ids = batch.getChild("id").toArray(), keys = batch.getChild("key").toJSON();
-    for (const [at, key] of keys.entries()) {
-      const sum = (await state.get<number>(key) ?? 0) + ids[at]!;
-      state.put(key, sum);
-      rows.push({ id: ids[at]!, key, sum });
-    }
-    return batchOf(sums.schema, rows);
-  });
+  }, sumsHandler);
   return app;
 }
 

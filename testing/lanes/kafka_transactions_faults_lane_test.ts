@@ -3,19 +3,18 @@
  * and each reply: before and after the broker applied it. Runs when TURBINE_TEST_KAFKA names a broker (`host:port`).
  */
 import { assert, assertEquals } from "@std/assert";
-import { batchOf, float64, int32, json, type RunningApp, topic, Turbine, utf8 } from "../../mod.ts";
+import { json, type RunningApp, topic, Turbine } from "../../mod.ts";
 import type { KafkaBroker } from "../../lib/adapters/kafka/kafka_broker.ts";
 import { processEnvironment } from "../../lib/adapters/kafka/process_environment.ts";
 import type { Observer, StepLabel } from "../../lib/seams/observer.ts";
 import { ADAPTERS, testKafka } from "./kafka_brokers.ts";
 import { type Fate, KafkaProxy } from "./kafka_proxy.ts";
+import { NUMBER, SUM, sumsHandler } from "./sums_handler.ts";
 
 const ADDRESS = testKafka();
 const PATIENCE_MS = 60_000;
 const ROWS = 12;
 const HOW = { key: "key", partitions: 2, createTopics: true } as const;
-const NUMBER = { id: int32(), key: utf8() };
-const SUM = { id: int32(), key: utf8(), sum: float64() };
 const PRODUCE = 0;
 const INITIALIZE = 22;
 const ADD_PARTITIONS = 24;
@@ -110,23 +109,13 @@ class Scene {
       log: (level, message) => void (level === "error" && this.#errors.push(message)),
     };
     const app = new Turbine(this.#name, { broker: this.#broker, environment: { observer } });
-    const sums = this.#sums;
     app.subscribe(this.#numbers, {
-      publishTo: sums,
+      publishTo: this.#sums,
       name: "sums",
       processingGuarantee: "exactly-once",
       batchRows: 30,
       commitIntervalMs: 1,
-    }, async (batch, { state }) => {
-      const ids = batch.getChild("id").toArray();
-      const rows: { id: number; key: string; sum: number }[] = [];
-      for (const [at, key] of batch.getChild("key").toJSON().entries()) {
-        const sum = (await state.get<number>(key) ?? 0) + ids[at]!;
-        state.put(key, sum);
-        rows.push({ id: ids[at]!, key, sum });
-      }
-      return batchOf(sums.schema, rows);
-    });
+    }, sumsHandler);
     this.#running = await app.start();
     this.#feeding = this.#feed();
   }

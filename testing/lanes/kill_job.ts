@@ -4,13 +4,14 @@
  *
  * Arguments: directory, guarantee, number of records to feed in all.
  */
-import { batchOf, float64, int32, json, topic, Turbine, utf8 } from "@turbine/turbine";
+import { json, topic, Turbine } from "@turbine/turbine";
 import { rocksdb } from "@turbine/turbine/rocksdb";
+import { NUMBER, SUM, sumsHandler } from "./sums_handler.ts";
 
 /** Numbered records; `id` counts from 0. */
-export const numbers = topic("numbers", { value: json({ id: int32(), key: utf8() }), key: "key" });
+export const numbers = topic("numbers", { value: json(NUMBER), key: "key" });
 /** One row for each record: the sum of ids of its key so far. */
-export const sums = topic("sums", { value: json({ id: int32(), key: utf8(), sum: float64() }), key: "key" });
+export const sums = topic("sums", { value: json(SUM), key: "key" });
 
 /** The record of a number. */
 export function recordOf(id: number): { id: number; key: string } {
@@ -34,16 +35,7 @@ export function createApp(directory: string, guarantee: "at-least-once" | "exact
     processingGuarantee: guarantee,
     batchRows: 50,
     commitIntervalMs: 15,
-  }, async (batch, { state }) => {
-    const rows: { id: number; key: string; sum: number }[] = [];
-    const ids = batch.getChild("id").toArray(), keys = batch.getChild("key").toJSON();
-    for (const [at, key] of keys.entries()) {
-      const sum = (await state.get<number>(key) ?? 0) + ids[at]!;
-      state.put(key, sum);
-      rows.push({ id: ids[at]!, key, sum });
-    }
-    return batchOf(sums.schema, rows);
-  });
+  }, sumsHandler);
   return app;
 }
 
