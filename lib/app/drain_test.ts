@@ -148,6 +148,37 @@ Deno.test("a drain that cannot commit in time says so, leaves all the same, and 
   await run.close();
 });
 
+Deno.test("a drain that is cut short while a task is being opened leaves nothing that goes on opening it", async () => {
+  const run = await TallyRun.start(tallyApp("at-least-once", { app: { closeTimeoutMs: 2_000 } }));
+  const { driver } = run;
+  run.feed(8);
+  await driver.settle();
+  await drive(driver, driver.running().drain());
+  // Somebody has staged offsets of the group and not ended the transaction: the task waits for what becomes of them.
+  const { cluster } = driver.broker;
+  const times = driver.broker.times();
+  const opened = cluster.initializeTransactions({ transactionalId: "other", timeoutMs: 600_000 }, times);
+  if (opened.kind === "refused") throw new Error(opened.message);
+  const identity = { transactionalId: "other", ...opened.value };
+  const [entry] = driver.broker.committedOffsets("tally.events");
+  const fence = { groupId: "tally.events", memberId: "", generation: -1, instanceId: null };
+  assertEquals(cluster.stageOffsets({ ...identity, fence, offsets: [entry!] }, times).kind, "done");
+  await drive(driver, driver.running().rejoin());
+  await driver.advanceClock(200);
+  const drained = driver.running().drain();
+  drained.catch(() => {});
+  await driver.advanceClock(4_000);
+  await assertRejects(() => drained, BrokerTimeoutError);
+  const stepsBefore = driver.trace.length;
+  cluster.endTransaction({ ...identity, isCommit: false }, driver.broker.times());
+  await driver.advanceClock(4_000);
+  assertEquals(driver.trace.slice(stepsBefore).filter(({ label }) => label === "task:assigned"), []);
+  await drive(driver, driver.running().rejoin());
+  await run.check();
+  await run.probe();
+  await run.close();
+});
+
 Deno.test("drain() and rejoin() do nothing when that is how things are, and follow each other when they overlap", async () => {
   const broker = new MemoryBroker();
   const running = await copyApp(broker).start();

@@ -10,7 +10,7 @@ import type { CommitGroup } from "./commit_group.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
 import { Task } from "./task.ts";
-import { isPassing, Stop, Trouble } from "./trouble.ts";
+import { closedDirty, isPassing, Stop, Trouble } from "./trouble.ts";
 
 /** The group member and its commits. */
 export interface Membership {
@@ -28,6 +28,7 @@ export class AssignedTasks implements Iterable<Task> {
   readonly #closing = new Set<Task>();
   readonly #failed = new Map<number, Error>();
   readonly #troubles = new Map<number, Trouble>();
+  #isAbandoned = false;
 
   /**
    * @param spec The subscription.
@@ -125,11 +126,13 @@ export class AssignedTasks implements Iterable<Task> {
       if (commits.failure !== undefined && this.#tasks.size > 0) return;
       try {
         const task = await this.#open(source, membership);
+        if (this.#isAbandoned) return await this.close(task, false);
         invariant(!this.#tasks.has(partition), `I-11: partition ${partition} has a task already`);
         this.#tasks.set(partition, task);
         consumer.seek(source, task.position, task.positionEpoch);
         consumer.resume([source]);
       } catch (error) {
+        if (this.#isAbandoned) return;
         this.failed(source, { error: error as Error, consumer });
       }
     }
@@ -137,13 +140,20 @@ export class AssignedTasks implements Iterable<Task> {
 
   async #open(source: TopicPartition, { consumer, commits }: Membership): Promise<Task> {
     await commits.open();
+    this.#assertWanted();
     // Described anew: it may have been deleted and created again, or have grown, since the app started.
     const [[committed], [topic]] = await Promise.all([
       consumer.committed([source], { isStable: true }),
       this.#parts.admin.describeTopics([source.topic]),
     ]);
+    this.#assertWanted();
     const { transactionalId } = commits;
     return await Task.open(this.#spec, { source, topic, parts: this.#parts, committed, transactionalId });
+  }
+
+  /** Whoever has the partition next in this process needs its store and its transactional id. */
+  #assertWanted(): void {
+    if (this.#isAbandoned) throw closedDirty();
   }
 
   /**
@@ -181,6 +191,12 @@ export class AssignedTasks implements Iterable<Task> {
   /** A commit has happened: what failed before it is over. */
   clearTroubles(): void {
     for (const task of this) if (task.hasCommitted) this.#troubles.delete(task.partition);
+  }
+
+  /** Closes all tasks for good, without commit; one that is being opened meanwhile is closed as soon as it is open. */
+  async abandon(): Promise<void> {
+    this.#isAbandoned = true;
+    await this.closeAllDirty();
   }
 
   /** Closes all tasks at once, without commit; one that cannot be closed does not keep the others. */

@@ -360,7 +360,7 @@ export class SubscriptionRunner {
     const consumer = this.#consumer;
     if (consumer === undefined) return;
     this.#commits.abandon(closedDirty());
-    await this.#tasks.closeAllDirty();
+    await this.#tasks.abandon();
     await consumer.close({ isDirty: true, isLeaving: this.#ending?.isLeaving === true }).catch(() => undefined);
   }
 
