@@ -1,5 +1,6 @@
 import { UnknownTopicError } from "../base/errors.ts";
 import { randomId } from "../seams/random.ts";
+import { JOURNAL_BYTES_MAX } from "../core/decision_journal.ts";
 import { replayableInputs } from "../core/replayable_inputs.ts";
 import { jsonValues } from "../codecs/value_codec.ts";
 import type { Environment } from "../seams/adapter.ts";
@@ -28,6 +29,8 @@ export interface AppDefinition {
   readonly openBroker?: Broker;
   /** Part of the transactional ids; unique among running instances. @default the instance id, else chosen here */
   readonly transactionInstance?: string;
+  /** For tests: bytes that decisions may take in a commit. @default {JOURNAL_BYTES_MAX} */
+  readonly journalBytesMax?: number;
 }
 
 /**
@@ -76,6 +79,7 @@ export async function startApp(definition: AppDefinition): Promise<RunningApp> {
         startFrom: options.startFrom,
         failoverGraceMs: options.failoverGraceMs,
         taskTimeoutMs: options.taskTimeoutMs,
+        journalBytesMax: definition.journalBytesMax ?? JOURNAL_BYTES_MAX,
       },
     };
     const app = new RunningApp({

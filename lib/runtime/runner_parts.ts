@@ -23,6 +23,8 @@ export interface RunnerOptions {
   readonly failoverGraceMs: number;
   /** Bound on retries while the broker cannot be reached, in milliseconds. */
   readonly taskTimeoutMs: number;
+  /** Bound of the encoded decisions of a task, in bytes: what a commit's metadata has room for, less in tests. */
+  readonly journalBytesMax: number;
 }
 
 /** What an app lends to the runners of its subscriptions. */

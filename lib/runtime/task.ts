@@ -222,7 +222,7 @@ export class Task {
     this.#idle.jumped(nowMs);
     const head = this.#commits.head;
     const entry = { offset: head.offset, kind: "jump" as const, value: target };
-    if (!head.journal.canHold(entry)) {
+    if (!head.journal.canHold(entry, this.#parts.options.journalBytesMax)) {
       this.#keeper.forceCheckpoint("the decision journal is full: time stands still until a checkpoint makes room");
       return;
     }
