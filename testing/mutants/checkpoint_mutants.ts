@@ -161,11 +161,6 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     find: "      if (shield === undefined || compareCheckpointKeys(shield, key) < 0) shields.set(key.lineage, key);\n",
     replace: "      if (shield === undefined && key.sequence < 0) shields.set(key.lineage, key);\n",
     breaks: ["I-19"],
-    needs: "a manifest of another owner that is read damaged in two rounds",
-    seenBy: {
-      test: "lib/core/retention_plan_test.ts",
-      reason:
-        "what an owner has read intact once is not read again, and two damaged readings in a row are rarer than 500 runs",
-    },
+    needs: "a manifest of another owner that is read damaged in two rounds and is whole after that",
   },
 ];

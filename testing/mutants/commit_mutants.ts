@@ -74,11 +74,6 @@ export const COMMIT_ORDER_MUTANTS: readonly Mutant[] = [
     breaks: ["I-04"],
     guarantee: "exactly-once",
     needs: "an idle close whose commit request is lost",
-    seenBy: {
-      test: "lib/core/commit_protocol_test.ts",
-      reason:
-        "hardly any of 500 small runs loses the end of a transaction in which nothing but the time of all tasks moved",
-    },
   },
   {
     name: "witness-is-the-offset-left",

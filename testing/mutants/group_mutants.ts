@@ -39,12 +39,19 @@ export const GROUP_MUTANTS: readonly Mutant[] = [
     file: RUNNER,
     find: "      attempts: this.#commitTrouble.attempts,\n    });\n    await this.#tasks.closeAllDirty();\n",
     replace: "      attempts: this.#commitTrouble.attempts,\n    });\n    await this.#commits.open();\n",
-    breaks: ["I-04", "I-01"],
-    needs: "a commit that closes dirty",
-    seenBy: {
-      test: "lib/runtime/groups_test.ts",
-      reason: "what would be repeated is refused: after a takeover the group takes nothing from the old member",
-    },
+    breaks: ["I-08", "I-05", "I-04", "I-01"],
+    guarantee: "exactly-once",
+    needs:
+      "a transaction that has committed, while its coordinator cannot be asked and the member keeps its partitions",
+  },
+  {
+    name: "drained-static-member-keeps-its-seat",
+    sentence: "A drain closes the members as a close does: a static one comes back within its grace anyway",
+    file: "lib/app/app_members.ts",
+    find: "const isInTime = await this.#end({ isDirty: false, isLeaving: true });",
+    replace: "const isInTime = await this.#end({ isDirty: false, isLeaving: false });",
+    breaks: ["I-26"],
+    needs: "static members, and a drain",
   },
 ];
 
@@ -80,10 +87,6 @@ export const BROKER_MUTANTS: readonly Mutant[] = [
     replace: "  if (group!.generation >= fence.generation) return null;\n",
     breaks: ["I-11", "I-08"],
     needs: "a commit that lands after a rebalance",
-    seenBy: {
-      test: "lib/embedded/group_requests_test.ts",
-      reason: "the member's own commits wait for each other: a stale one has nothing newer to take back",
-    },
   },
   {
     name: "initialize-does-not-fence",

@@ -171,9 +171,5 @@ export const REFUSAL_MUTANTS: readonly Mutant[] = [
     replace: "    void count;\n",
     breaks: ["I-29"],
     needs: "poison",
-    seenBy: {
-      test: "lib/runtime/record_errors_test.ts",
-      reason: "the step 'batch:rejected' tells of the same rows, and a run looks at that",
-    },
   },
 ];

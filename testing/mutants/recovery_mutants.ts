@@ -51,17 +51,14 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "candidate-by-age",
-    sentence: "The state of the newest owner is restored, not the one that stands furthest",
-    file: PLAN,
-    find: "    if (at.offset !== best.offset) return at.offset > best.offset ? at : best;\n",
-    replace: `    const [older, newer] = [best.position.ownerToken, at.position.ownerToken];
-    if (older !== newer) return newer > older ? at : best;
+    sentence: "Of the checkpoints the one with the latest date is restored: a date says what is newest",
+    file: "lib/runtime/task_checkpoints.ts",
+    find: "    return this.#found = found;\n",
+    replace: `    const latest = Math.max(...found.map(({ intact }) => intact.manifest.createdWallMs));
+    return this.#found = found.filter(({ intact }) => intact.manifest.createdWallMs === latest);
 `,
     breaks: ["I-18"],
-    seenBy: {
-      test: "lib/core/recovery_plan_test.ts",
-      reason: "no owner writes state below that of an owner before it, so that the newest is also the furthest",
-    },
+    needs: "a wall clock that steps back between two checkpoints, or one of two machines that is behind",
   },
   {
     name: "lineage-is-ignored",

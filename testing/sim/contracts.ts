@@ -55,6 +55,8 @@ export interface SimOptions {
   readonly diskLatencyMs: number;
   /** A checkpoint is forced when a replay would process so many rows; `null`: hardly ever. */
   readonly replayRowsMax: number | null;
+  /** Bytes that decisions may take in a commit before a checkpoint is forced; `null`: as many as in real life. */
+  readonly journalBytesMax: number | null;
   /** Whether the input is written by transactions, some of them aborted. */
   readonly isInputTransactional: boolean;
   /** Mean latency of one way to the broker. */

@@ -56,9 +56,13 @@ const RANGES: Readonly<Partial<Record<FaultKind, RangeOf>>> = {
   T9: () => [100, 20_000],
   T10: () => [10, 20_000],
   T11: () => [10, 5_000],
+  // Eight attempts at a producer, each as long as a request may take, with waits in between that grow to ten seconds.
+  T13: ({ requestTimeoutMs }) => [14_000 + 6 * requestTimeoutMs, 24_000 + 8 * requestTimeoutMs],
   S12: () => [500, 30_000],
   S14: () => [100, 30_000],
   S16: outage,
+  // Some rounds of retention.
+  S17: ({ checkpointIntervalMs }) => [2_000 + 2 * checkpointIntervalMs, 5_000 + 6 * checkpointIntervalMs],
   D1: () => [100, 20_000],
   D2: () => [100, 10_000],
   D9: () => [100, 10_000],
@@ -68,6 +72,7 @@ const RANGES: Readonly<Partial<Record<FaultKind, RangeOf>>> = {
   U11: () => [100, 30_000],
   O6: untilOperator,
   O7: untilOperator,
+  O8: () => [50, 15_000],
 };
 
 /** Kinds after which an operator stops the job and starts it again: that takes a while more. */

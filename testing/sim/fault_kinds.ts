@@ -58,6 +58,7 @@ export const FAULT_KINDS = {
   T10: "committed offsets are not stable",
   T11: "a produce request is taken in part",
   T12: "a produce request gets no answer",
+  T13: "the coordinator goes down with its reply to the end of a transaction",
   S1: "the object store fails inside",
   S2: "the object store asks to slow down",
   S3: "a request to the object store times out and has taken effect",
@@ -74,6 +75,7 @@ export const FAULT_KINDS = {
   S14: "the object store is slow",
   S15: "an object holds the content of another one",
   S16: "the object store is out for ten minutes",
+  S17: "a bad copy of an object is read for a while",
   D1: "the disk is full",
   D2: "the disk cannot be read or written",
   D3: "the last write is torn at a crash",
@@ -106,6 +108,7 @@ export const FAULT_KINDS = {
   O5: "an operator deletes a checkpoint",
   O6: "an operator raises the number of partitions",
   O7: "an operator sets the committed offsets",
+  O8: "an operator drains a worker and lets it join again",
 } as const;
 
 /** Id of a fault. */

@@ -11,9 +11,9 @@ import {
 import { INJECTORS } from "./faults/inject.ts";
 import { planned } from "./faults/played_world_test.ts";
 
-Deno.test("each of the 103 kinds of faults has exactly one entry in the table, and each simulated one an injector", () => {
+Deno.test("each of the 106 kinds of faults has exactly one entry in the table, and each simulated one an injector", () => {
   const kinds = Object.keys(FAULT_KINDS) as FaultKind[];
-  assertEquals(kinds.length, 103);
+  assertEquals(kinds.length, 106);
   assertEquals(Object.keys(FAULT_TABLE), kinds);
   assertEquals(kinds.filter((kind) => INJECTORS[kind] !== undefined), [...SIMULATED_KINDS]);
   for (const kind of kinds) {
@@ -51,5 +51,5 @@ Deno.test("formatFaultTable() lists every kind, the absent ones by name, and tho
   assertStringIncludes(text, "Simulated and not struck: P2,");
   const markdown = formatFaultTable(counts, { format: "markdown" }).split("\n");
   assertEquals(markdown[2], "| P1 | 12 | 9 | a process crashes |  |");
-  assertEquals(markdown.filter((line) => line.startsWith("| ")).length, 2 + 103);
+  assertEquals(markdown.filter((line) => line.startsWith("| ")).length, 2 + 106);
 });

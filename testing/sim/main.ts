@@ -13,13 +13,19 @@ const USAGE = `Usage:
   deno task sim --seed N [--profile small|standard|soak] [--trace] [--until STEP] [--faults FILE]
   deno task sim --seed N --pin testing/sim/regressions/NAME.json   (keeps a failing run as a regression test)
   deno task sim --seeds A..B [--profile small|standard|soak] [--jobs N] [--stop-at-first] [--json] [--marks]
-  (--marks: each mark that no run has seen counts as failed)
+  (--marks: each mark that no run has seen counts as failed; --standard A..B: these seeds of profile standard as well)
   deno task sim --seeds commit:COUNT ...   (COUNT seeds that belong to the commit that is checked out)`;
+
+interface SeedRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 interface Arguments {
   readonly from: number;
   readonly to: number;
   readonly profile: Profile;
+  readonly standard: SeedRange | undefined;
   readonly jobs: number;
   readonly isTraced: boolean;
   readonly isSummary: boolean;
@@ -45,7 +51,7 @@ function integer(text: string | undefined, name: string): number {
 }
 
 /** Seeds as they are given: `A..B`, or so many that belong to the commit. */
-function rangeOf(text: string | undefined): { from: number; to: number } | undefined {
+function rangeOf(text: string | undefined): SeedRange | undefined {
   const range = text?.match(/^(\d+)\.\.(\d+)$/);
   if (range) return { from: Number(range[1]), to: Number(range[2]) };
   const count = text?.match(/^commit:(\d+)$/)?.[1];
@@ -62,6 +68,7 @@ function readArguments(args: string[]): Arguments {
       seed: { type: "string" },
       seeds: { type: "string" },
       profile: { type: "string", default: "small" },
+      standard: { type: "string" },
       jobs: { type: "string", default: "1" },
       trace: { type: "boolean", default: false },
       until: { type: "string" },
@@ -82,10 +89,15 @@ function readArguments(args: string[]): Arguments {
   if (values.seeds !== undefined && range === undefined) {
     fail(`Cannot read --seeds as it must be A..B or commit:COUNT: current value is '${values.seeds}'`);
   }
+  const standard = rangeOf(values.standard);
+  if (values.standard !== undefined && (standard === undefined || range === undefined)) {
+    fail(`Cannot read --standard as it must be A..B, beside --seeds: current value is '${values.standard}'`);
+  }
   return {
     from: range?.from ?? integer(values.seed, "seed"),
     to: range?.to ?? integer(values.seed, "seed"),
     profile,
+    standard,
     jobs: Math.max(1, integer(values.jobs, "jobs")),
     isTraced: values.trace,
     isSummary: values.summary,
@@ -174,10 +186,12 @@ async function runHere(args: Arguments): Promise<RunTotals> {
 /** Seeds of a child at a time: enough to be worth its start, few enough to share well. */
 const SLICE = { small: 250, standard: 25, soak: 2 } as const;
 
-function* slicesOf({ from, to, profile }: Arguments): Generator<SeedSlice> {
+function* slicesOf(args: Arguments): Generator<SeedSlice> {
+  const { from, to, profile, standard } = args;
   for (let first = from; first <= to; first += SLICE[profile]) {
     yield { from: first, to: Math.min(to, first + SLICE[profile] - 1), profile };
   }
+  if (standard !== undefined) yield* slicesOf({ ...args, ...standard, profile: "standard", standard: undefined });
 }
 
 async function runChildren(args: Arguments): Promise<RunTotals> {
@@ -185,13 +199,15 @@ async function runChildren(args: Arguments): Promise<RunTotals> {
   await runSlices(slicesOf(args), { jobs: args.jobs, finished: (summary) => totals.merge(summary) });
   const { failed } = totals.summary();
   if (args.isJson) { for (const each of failed) console.log(JSON.stringify(each)); }
-  else for (const { seed } of failed.slice(0, 3)) await explain(await runSeed(seed, args.profile), true);
+  else for (const { seed, profile } of failed.slice(0, 3)) await explain(await runSeed(seed, profile), true);
   return totals;
 }
 
 if (import.meta.main) {
   const args = readArguments(Deno.args);
-  const totals = args.jobs > 1 && args.from < args.to ? await runChildren(args) : await runHere(args);
+  const totals = args.standard !== undefined || (args.jobs > 1 && args.from < args.to)
+    ? await runChildren(args)
+    : await runHere(args);
   const summary = totals.summary();
   const missing = args.wantsMarks ? missingMarks(summary.marks) : [];
   const failed = summary.failed.length + missing.length;

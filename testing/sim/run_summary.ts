@@ -1,6 +1,6 @@
 import type { CoverageSummary } from "./coverage_grid.ts";
 import { CoverageGrid } from "./coverage_grid.ts";
-import type { InvariantId } from "./contracts.ts";
+import type { InvariantId, Profile } from "./contracts.ts";
 import type { SeedRun } from "./seed_run.ts";
 
 /** A seed that failed, as one line of JSON. */
@@ -8,7 +8,7 @@ export interface FailedSeed {
   /** Seed of the run. */
   readonly seed: number;
   /** Profile of the run. */
-  readonly profile: string;
+  readonly profile: Profile;
   /** Event at which it failed. */
   readonly step: number;
   /** Which invariant does not hold. */

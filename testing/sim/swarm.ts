@@ -71,7 +71,7 @@ export const JOB_NAMES = ["tally", "tables", "windows", "stateless", "poison", "
 /** Share of fault kinds that may strike in a run. */
 export const FAULT_SHARE = 0.25;
 /** Kinds that strike so many times as often as others: a good program hardly feels them, and a bad one only now and then. */
-const OFTEN: Readonly<Partial<Record<FaultKind, number>>> = { C1: 16, S12: 4 };
+const OFTEN: Readonly<Partial<Record<FaultKind, number>>> = { C1: 16, S12: 4, S17: 4, T2: 4, T13: 8 };
 /** Share of runs in which none may. */
 export const CALM_SHARE = 0.05;
 
@@ -112,6 +112,7 @@ export function swarmOptions(seed: number, profile: Profile): SimOptions {
     isStateSynced: isHit("isStateSynced", 0.5),
     diskLatencyMs: orNone("diskLatencyMs", 0.4, 0, [10, 500]),
     replayRowsMax: orNone("replayRowsMax", 0.3, null, [8, 400]),
+    journalBytesMax: orNone("journalBytesMax", 0.6, null, [16, 160]),
     isInputTransactional: isHit("isInputTransactional", 0.3),
     latencyMs: log("latencyMs", [1, 40]),
     requestTimeoutMs: log("requestTimeoutMs", ranges.requestTimeoutMs),
@@ -178,9 +179,9 @@ const SALTS: Readonly<Record<string, number>> = Object.fromEntries(
       "fault O4",
       "fault O5",
     ]],
-    [2, ["fault U10", "fault O7"]],
+    [2, ["fault U10", "fault O7", "fault O8"]],
     [3, ["fault S2", "fault S12"]],
-    [5, ["fault T5"]],
+    [5, ["fault T5", "fault T13"]],
   ] as const).flatMap(([salt, names]) => names.map((name) => [name, salt])),
 );
 

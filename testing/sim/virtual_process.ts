@@ -111,7 +111,7 @@ export class VirtualProcess implements SimProcess {
     const watched = watchBroker(connection, (call) => {
       if (!life.isDead) this.#parts.seam({ ...call, process: this, incarnation });
     });
-    const { isStateSynced, diskLatencyMs } = options;
+    const { isStateSynced, diskLatencyMs, journalBytesMax } = options;
     const stores = new DiskStateProvider(this.disk, {
       syncEveryApply: isStateSynced,
       ...(diskLatencyMs > 0 ? { beforeApply: () => clock.sleep(diskLatencyMs) } : {}),
@@ -135,10 +135,13 @@ export class VirtualProcess implements SimProcess {
       withHandlerStrikes(withChangedOptions(this, job.tune?.(spec) ?? spec), hooks)
     );
     const transactionInstance = options.isStatic ? {} : { transactionInstance: randomId(random) };
-    startApp({ name: app.name, subscriptions, options: resolved, environment, ...transactionInstance }).then(
-      (running) => this.#started(running, life),
-      (error) => this.#failed(error as Error, life),
-    );
+    // A run that was written down before this was drawn does not have it.
+    const journal = typeof journalBytesMax === "number" ? { journalBytesMax } : {};
+    startApp({ name: app.name, subscriptions, options: resolved, environment, ...transactionInstance, ...journal })
+      .then(
+        (running) => this.#started(running, life),
+        (error) => this.#failed(error as Error, life),
+      );
   }
 
   /** The process is gone. */

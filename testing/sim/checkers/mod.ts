@@ -9,6 +9,7 @@ import { CheckpointOwners } from "./checkpoint_owners.ts";
 import { Closings } from "./closing.ts";
 import { CommitHistory } from "./commit_history.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
+import { Drains } from "./drains.ts";
 import { FairShare } from "./fair_share.ts";
 import { FlushedState } from "./flushed_state.ts";
 import { InflightLedger } from "./inflight_ledger.ts";
@@ -73,7 +74,7 @@ const ROWS: readonly Row[] = [
   ["I-23", ["point"], ["checkers/restores.ts"]],
   ["I-24", ["end"], ["checkers/progress.ts", "run.ts"]],
   ["I-25", ["step"], ["checkers/bounds.ts", "checkers/waiting_rows.ts", "checkers/closing.ts"]],
-  ["I-26", ["step", "end"], ["checkers/fair_share.ts", "checkers/waiting_rows.ts"]],
+  ["I-26", ["step", "end"], ["checkers/fair_share.ts", "checkers/waiting_rows.ts", "checkers/drains.ts"]],
   ["I-27", ["point"], ["checkers/closing.ts"]],
   ["I-28", ["point"], ["checkers/local_stores.ts", "checkers/progress.ts"]],
   ["I-29", ["end"], [JOB]],
@@ -122,6 +123,7 @@ export function allCheckers(view: RunView): readonly Checker[] {
     new Bounds(view, handles),
     new WaitingRows(view, handles),
     new Closings(view, handles),
+    new Drains(view),
     new WallClock(view, history),
     new Outcomes(view, handles),
     new SurfacedErrors(view),

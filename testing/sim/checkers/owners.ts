@@ -1,6 +1,7 @@
 /**
  * I-11: per partition at most one task can make an effect visible: who commits for a partition is the member to whom the
- * group gave it, and owner tokens never go back, so that a paused owner that resumes after a takeover changes nothing.
+ * group gave it, in the generation in which it was given, and owner tokens never go back, so that a paused owner that
+ * resumes after a takeover changes nothing.
  */
 import type { Change, OffsetEntry } from "../../../lib/embedded/change.ts";
 import type { CommittedPosition, GroupMetadata } from "../../../lib/seams/broker.ts";
@@ -55,13 +56,23 @@ export class Owners implements Checker {
     for (const entry of change.offsets) this.#checkMember(change.groupId, entry);
   }
 
-  /** The broker fences by member and generation only; that the member holds the partition is for the library to keep. */
+  /** The broker fences by member and generation; that the member holds the partition is for the library to keep. */
   #checkMember(groupId: string, { topic, partition, metadata, offset }: OffsetEntry): void {
     const asked = this.#asked.get(`${groupId}\n${topic}:${partition}`)?.findLast(({ text }) => text === metadata);
-    const members = this.#view.broker.cluster.state.groups.get(groupId)?.members;
+    const group = this.#view.broker.cluster.state.groups.get(groupId);
+    const members = group?.members;
     // A group without members may be set by an operator, also to what it held before.
     if (asked === undefined || metadata === "" || members === undefined || members.size === 0) return;
-    const { memberId } = asked.group;
+    const { memberId, generation } = asked.group;
+    if (generation !== group!.generation) {
+      this.#view.violate(
+        "I-11",
+        `${asked.who} committed offset ${offset} of ${topic}:${partition} of group '${groupId}' in a generation that is ` +
+          `over, so that partitions may have changed hands since: expected nothing to come of what was asked in ` +
+          `generation ${generation}, found it in generation ${group!.generation}`,
+      );
+      return;
+    }
     const member = members.get(memberId);
     const isHeld = member?.assignment.some(([name, number]) => name === topic && number === partition) ?? false;
     if (isHeld) return;

@@ -51,3 +51,15 @@ Deno.test("I-11: an owner token that goes back is found, unless the commit is a 
   assertStringIncludes(run.violations[0]!, "expected owner 2 or a later one, found offset 5, sequence 5");
   await run.broker.close();
 });
+
+Deno.test("I-11: what was asked in a generation that is over must not come to anything, though its member is still there", async () => {
+  const run = await played();
+  const [member] = run.broker.members(GROUP);
+  ask(run, member!.memberId, metadata(1));
+  const group = run.broker.cluster.state.groups.get(GROUP)!;
+  group.generation++;
+  run.commit({ offset: 4, metadata: metadata(1) });
+  assertStringIncludes(run.violations[0]!, "I-11 process 0.1 committed offset 4 of in:0 of group 'app.in'");
+  assertStringIncludes(run.violations[0]!, "found it in generation 2");
+  await run.broker.close();
+});

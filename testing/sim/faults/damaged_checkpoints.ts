@@ -43,6 +43,26 @@ export function damageNewestCheckpoints(strike: Strike): boolean {
   return damaged > 0;
 }
 
+/**
+ * Lets a bad copy of the newest manifest of each task be read for a while, where there is another checkpoint.
+ *
+ * @param strike Of kind S17.
+ * @returns Whether there was one.
+ */
+export function misreadNewestManifests(strike: Strike): boolean {
+  const { world, fault } = strike;
+  let misread = 0;
+  for (const [at, groupId] of world.groupIds.entries()) {
+    for (const place of strike.places([world.inputTopics[at]!])) {
+      const [newest, ...older] = usableCheckpoints(world, { groupId, place });
+      if (newest === undefined || older.length === 0) continue;
+      world.blobs.badCopies.add(newest.name, fault);
+      misread++;
+    }
+  }
+  return misread > 0;
+}
+
 /** Checkpoints of a task that can be restored, newest first. */
 function usableCheckpoints(world: FaultWorld, at: { readonly groupId: string; readonly place: Place }): Whole[] {
   const { groupId, place: { topic, partition } } = at;

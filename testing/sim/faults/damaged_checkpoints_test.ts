@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertFalse } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertNotEquals } from "@std/assert";
 import { metadata, NAMES, writeCheckpoint, type WrittenCheckpoint } from "../checkers/fixtures_test.ts";
-import { damageNewestCheckpoints } from "./damaged_checkpoints.ts";
+import { damageNewestCheckpoints, misreadNewestManifests } from "./damaged_checkpoints.ts";
 import { inject } from "./inject.ts";
 import { planned, PlayedWorld } from "./played_world_test.ts";
 import { Strike } from "./strike.ts";
@@ -66,4 +66,21 @@ Deno.test("inject() of S6 takes all machines away with the newest checkpoint, an
     assert(isWhole(world, written[0]!));
   }
   assert(crashes > 0);
+});
+
+Deno.test("misreadNewestManifests() shows a bad copy of the newest manifest for a while, and what is stored is whole", async () => {
+  const { world, written } = await checkpointed(3);
+  const read = async (at: number) => await world.blobs.get(written[at]!.name);
+  const whole = await Promise.all([0, 1, 2].map(read));
+  const fault = planned("S17", { durationMs: 500 });
+  assert(misreadNewestManifests(new Strike(world, fault)));
+  assert(written.every((each) => isWhole(world, each)));
+  for (const at of [0, 1]) assertEquals(await read(at), whole[at]);
+  const bad = await read(2);
+  assertNotEquals(bad, whole[2]);
+  assertEquals(await read(2), bad, "the same copy each time");
+  assertEquals([world.firedKinds, world.blobs.hasLied(written[2]!.name)], [["S17"], true]);
+  world.nowMs += 500;
+  assertEquals(await read(2), whole[2]);
+  assertFalse(misreadNewestManifests(new Strike((await checkpointed(1)).world, fault)), "there is nothing else");
 });

@@ -46,7 +46,7 @@ async function liveOn(world: PlayedWorld): Promise<void> {
   world.pass(1_000);
 }
 
-/** Kinds that need a checkpoint, a file of the disk or a kind of record that this world does not have. */
+/** Kinds that need a checkpoint, a file of the disk, an app or a kind of record that this world does not have. */
 const ELSEWHERE: ReadonlySet<FaultKind> = new Set([
   "P10",
   "D1",
@@ -66,6 +66,8 @@ const ELSEWHERE: ReadonlySet<FaultKind> = new Set([
   "O2",
   "O4",
   "O5",
+  "O8",
+  "S17",
 ]);
 
 for (const kind of SIMULATED_KINDS.filter((each) => !ELSEWHERE.has(each))) {

@@ -150,8 +150,28 @@ function setCommitted(strike: Strike): void {
   strike.later(strike.lastingMs, () => whileDown(world, set));
 }
 
+/** An operator whose worker could not join its groups tries again after this. */
+const REJOIN_MS = 1_000;
+
+/** A worker is taken out of its groups, at any moment of its work, and put back. */
+function drain(strike: Strike): void {
+  const { world } = strike;
+  strike.whenUp((process) => {
+    const { app, number } = process;
+    if (app === undefined) return;
+    strike.fire(`process ${number} is drained, and joins again after ${strike.lastingMs} ms`);
+    // What it could not commit it tells in its log, and has left all the same.
+    app.drain().catch(() => undefined);
+    const rejoin = (): void => {
+      if (process.app !== app || app.isClosed) return;
+      app.rejoin().catch(() => world.after(REJOIN_MS, rejoin));
+    };
+    world.after(strike.lastingMs, rejoin);
+  });
+}
+
 /** Injectors of what operators do. */
-export const OPERATIONS_FAULTS: Injectors<"O2" | "O3" | "O4" | "O5" | "O6" | "O7"> = {
+export const OPERATIONS_FAULTS: Injectors<"O2" | "O3" | "O4" | "O5" | "O6" | "O7" | "O8"> = {
   O2: (strike) =>
     plant(strike, "a newer release has written it", (manifest) => ({
       ...manifest,
@@ -168,4 +188,5 @@ export const OPERATIONS_FAULTS: Injectors<"O2" | "O3" | "O4" | "O5" | "O6" | "O7
   O5: deleteCheckpoint,
   O6: raisePartitions,
   O7: setCommitted,
+  O8: drain,
 };

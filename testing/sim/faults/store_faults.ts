@@ -1,5 +1,9 @@
-import { damageNewestCheckpoints } from "./damaged_checkpoints.ts";
+import { damageNewestCheckpoints, misreadNewestManifests } from "./damaged_checkpoints.ts";
 import type { Injector, Injectors } from "./strike.ts";
+
+/** A fault that needs two checkpoints looks for them so often. */
+const LOOKS_MAX = 20;
+const LOOK_MS = 1_000;
 
 /** The store strikes by itself, at the first fitting call; it tells the world when it has. */
 const armBlobs: Injector = ({ world, fault }) => world.blobs.arm(fault);
@@ -13,6 +17,21 @@ const damageAndNeed: Injector = (strike) => {
   world.beforeColdRestart.push(() => damageNewestCheckpoints(strike));
   if (strike.draw("aim", 3) === 0 || !damageNewestCheckpoints(strike)) return armBlobs(strike);
   for (const { number } of world.processes) world.crash(number, { restartAfterMs: fault.durationMs, node: "new" });
+};
+
+/**
+ * A bad copy of each newest manifest is read for a while, by owners who have not read it before: what it references must
+ * outlive that.
+ */
+const misreadAndNeed: Injector = (strike) => {
+  const { world } = strike;
+  const look = (looks: number): void => {
+    if (misreadNewestManifests(strike)) {
+      const node = strike.draw("node", 2) === 0 ? "new" : "same";
+      for (const { number } of world.processes) world.crash(number, { restartAfterMs: 100, node });
+    } else if (looks < LOOKS_MAX) strike.later(LOOK_MS, () => look(looks + 1));
+  };
+  look(1);
 };
 
 /** The disk of the machine on which the process is now. */
@@ -32,7 +51,7 @@ const armAndCrash: Injector = (strike) => {
 
 /** Injectors of the faults of the object store. */
 export const BLOB_FAULTS: Injectors<
-  `S${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16}`
+  `S${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17}`
 > = {
   S1: armBlobs,
   S2: armBlobs,
@@ -50,6 +69,7 @@ export const BLOB_FAULTS: Injectors<
   S14: armBlobs,
   S15: armBlobs,
   S16: armBlobs,
+  S17: misreadAndNeed,
 };
 
 /** Injectors of the faults of local disks. */

@@ -1,5 +1,7 @@
+import { partitionKey } from "../../../lib/embedded/cluster_state.ts";
 import type { StepLabel } from "../../../lib/seams/observer.ts";
 import { recordsOf } from "../../record_rows.ts";
+import type { SimProcess } from "../contracts.ts";
 import { strikeCalls } from "./network_faults.ts";
 import { FOREIGN, type Injectors, type Place, type Strike } from "./strike.ts";
 
@@ -68,7 +70,7 @@ function hang(strike: Strike): void {
 /** The transaction of a process is as old as its timeout. */
 function timeOut(strike: Strike): void {
   const { world } = strike;
-  strike.atStep(OPEN_LABELS, { skip: strike.draw("skip", 6) }, () => {
+  const expire = (): void => {
     const { broker } = world;
     const open = [...broker.cluster.state.transactions.values()].find(({ transactionalId, status }) =>
       status === "Ongoing" && transactionalId === strike.transactionalId
@@ -77,7 +79,9 @@ function timeOut(strike: Strike): void {
     strike.fire(`the transaction of ${open.transactionalId} has taken ${open.timeoutMs} ms`);
     open.startedMs = broker.times().monotonicMs - open.timeoutMs;
     broker.tick();
-  });
+  };
+  if (wantsIdleEnd(strike)) atIdleEnd(strike, expire);
+  else strike.atStep(OPEN_LABELS, { skip: strike.draw("skip", 6) }, expire);
 }
 
 /**
@@ -130,20 +134,85 @@ function takeInPart(strike: Strike): void {
   });
 }
 
-/** The end of a transaction, half of the time of one in which only time moved: offsets say nothing about such a commit. */
-function loseEnd(strike: Strike, fate: "reply-lost" | "request-lost"): void {
+/** A fault that waits for a commit in which only time moves takes any other one after this. */
+const IDLE_WAIT_MS = 10_000;
+
+/** Whether a process is about to end a transaction that moves no offset: offsets say nothing about such a commit. */
+function isOnlyTimeMoving({ world }: Strike, process: SimProcess): boolean {
+  const own = new Set(
+    (process.app?.status() ?? []).flatMap(({ tasks }) =>
+      tasks.map(({ topic, partition }) => partitionKey(topic, partition))
+    ),
+  );
+  for (const groupId of world.groupIds) {
+    const group = world.broker.cluster.state.groups.get(groupId);
+    for (const staged of group?.pending.values() ?? []) {
+      const moves = [...staged].map(([key, { offset }]) => own.has(key) && group!.offsets.get(key)?.offset === offset);
+      if (moves.length > 0 && moves.every((isIdle) => isIdle)) return true;
+    }
+  }
+  return false;
+}
+
+/** Strikes a process that is about to end a transaction in which only time moved; any other one after a while. */
+function atIdleEnd(strike: Strike, hit: (process: SimProcess) => void): void {
+  const { world } = strike;
+  const sinceMs = world.nowMs;
+  const wait = (): void =>
+    strike.atStep(["commit:before"], {}, (process) => {
+      if (process === undefined) return;
+      if (isOnlyTimeMoving(strike, process) || world.nowMs >= sinceMs + IDLE_WAIT_MS) hit(process);
+      else wait();
+    });
+  wait();
+}
+
+/** Whether a fault is to wait for a transaction in which only time moved: most do, as such transactions are few. */
+function wantsIdleEnd(strike: Strike): boolean {
+  const { guarantee, idleTimeoutMs } = strike.world.options;
+  return guarantee === "exactly-once" && idleTimeoutMs !== null && strike.draw("idle", 4) > 0;
+}
+
+/** The end of a transaction, most of the time of one in which only time moved. */
+function loseEnd(strike: Strike, fate: "reply-lost" | "request-lost" | "delayed"): void {
   const { world, fault } = strike;
   const lose = (process: number) =>
     world.strike(fault, { process, calls: ["endTransaction"], fate, delayMs: strike.lastingMs, times: 1 });
-  // Time jumps seldom: each of the next jumps is an occasion.
-  const loseAtJumps = (left: number): void =>
-    strike.atStep(["time:jumped"], {}, (jumped) => {
-      lose(jumped?.number ?? fault.process);
-      if (left > 1) loseAtJumps(left - 1);
-    });
-  const hasTransactions = world.options.guarantee === "exactly-once";
-  if (!hasTransactions || strike.draw("idle", 2) === 0) lose(fault.process);
-  else loseAtJumps(6);
+  if (wantsIdleEnd(strike)) atIdleEnd(strike, ({ number }) => lose(number));
+  else lose(fault.process);
+}
+
+/**
+ * The broker that coordinates the transactions goes down when it has ended one and not yet said so: what became of it
+ * nobody can ask until another one has taken over, while the group goes on at its own coordinator.
+ */
+function loseCoordinator(strike: Strike): void {
+  const { world, fault } = strike;
+  const { transactions } = world.broker.cluster.state;
+  strike.atStep(["commit:before"], { skip: strike.draw("skip", 4) }, (process) => {
+    if (process === undefined) return;
+    const open = jobTransactions(strike).filter((id) => transactions.get(id)?.status === "Ongoing");
+    world.strike(fault, { process: process.number, calls: ["endTransaction"], fate: "reply-lost" });
+    const untilMs = world.nowMs + world.options.requestTimeoutMs;
+    const look = (): void => {
+      if (open.some((id) => transactions.get(id)?.status !== "Ongoing")) {
+        for (const id of jobTransactions(strike)) {
+          world.broker.moveTransactionCoordinator(id, { forMs: strike.lastingMs });
+        }
+      } else if (world.nowMs < untilMs) strike.later(DOWN_LOOK_MS, look);
+    };
+    look();
+  });
+}
+
+/** How often a coordinator that is to go down looks whether it has ended the transaction. */
+const DOWN_LOOK_MS = 5;
+
+/** Transactional ids of the job. */
+function jobTransactions({ world }: Strike): string[] {
+  return [...world.broker.cluster.state.transactions.keys()].filter((id) =>
+    world.groupIds.some((groupId) => id.startsWith(`${groupId}.`))
+  );
 }
 
 function exhaust(strike: Strike): void {
@@ -155,11 +224,11 @@ function exhaust(strike: Strike): void {
 
 /** Injectors of the faults of transactions. Those of the job's own transactions wait for ever in an at-least-once run. */
 export const TRANSACTION_FAULTS: Injectors<
-  "T1" | "T2" | "T3" | "T4" | "T5" | "T6" | "T7" | "T8" | "T9" | "T10" | "T11" | "T12"
+  "T1" | "T2" | "T3" | "T4" | "T5" | "T6" | "T7" | "T8" | "T9" | "T10" | "T11" | "T12" | "T13"
 > = {
   T1: (strike) => loseEnd(strike, "reply-lost"),
   T2: (strike) => loseEnd(strike, "request-lost"),
-  T3: (strike) => strikeCalls(strike, { fate: "delayed", calls: ["endTransaction"] }),
+  T3: (strike) => loseEnd(strike, "delayed"),
   T4: timeOut,
   T5: fence,
   T6: holdMarkers,
@@ -179,4 +248,5 @@ export const TRANSACTION_FAULTS: Injectors<
       calls: ["produce"],
       timesMax: 2,
     }),
+  T13: loseCoordinator,
 };

@@ -40,6 +40,8 @@ export class DeadLetterChecker implements Checker {
   readonly #refused = new Map<number, Map<number, Refused>>();
   /** Rows that processes told that they have refused, by partition. */
   readonly #told = new Map<number, number>();
+  /** Those of each process since it opened its task, a silent replay left out: by process, then by partition. */
+  readonly #toldLive = new Map<number, Map<number, number>>();
 
   /**
    * @param view The run.
@@ -65,17 +67,50 @@ export class DeadLetterChecker implements Checker {
     this.#topics.change(change);
   }
 
-  step(_process: SimProcess, label: StepLabel, detail: StepDetail): void {
-    if (label !== "batch:rejected") return;
+  step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
     const partition = detail.partition as number;
-    this.#told.set(partition, (this.#told.get(partition) ?? 0) + ((detail.rejectedRows as number | undefined) ?? 0));
+    // What a silent replay refuses again was counted when it was live.
+    if (label === "restore:live") this.#liveOf(process).set(partition, 0);
+    if (label !== "batch:rejected") return;
+    const rows = (detail.rejectedRows as number | undefined) ?? 0;
+    this.#told.set(partition, (this.#told.get(partition) ?? 0) + rows);
+    const live = this.#liveOf(process);
+    live.set(partition, (live.get(partition) ?? 0) + rows);
+  }
+
+  process(process: SimProcess, what: string): void {
+    if (what === "starting") this.#toldLive.delete(process.number);
+  }
+
+  #liveOf({ number }: SimProcess): Map<number, number> {
+    let live = this.#toldLive.get(number);
+    if (live === undefined) this.#toldLive.set(number, live = new Map());
+    return live;
+  }
+
+  /** What an app says about its tasks is what has become of their rows. */
+  #checkStatus(): void {
+    const { input, groupId } = this.#options;
+    for (const process of this.#view.processes) {
+      const tasks = (process.app?.status() ?? []).flatMap(({ name, tasks }) =>
+        groupId.endsWith(`.${name}`) ? tasks : []
+      );
+      for (const { topic, partition, rejectedRows } of tasks) {
+        const told = this.#toldLive.get(process.number)?.get(partition);
+        if (topic !== input || told === undefined || told === rejectedRows) continue;
+        const what = `process ${process.number} has refused ${told} rows of partition ${partition}`;
+        this.#view.violate("I-29", `${what} since it opened the task, and its status says ${rejectedRows}`);
+      }
+    }
   }
 
   quiet(): void {
+    this.#checkStatus();
     this.#checkAll();
   }
 
   end(): void {
+    this.#checkStatus();
     this.#checkAll();
   }
 

@@ -77,3 +77,14 @@ Deno.test("DeadLetterChecker knows of rows that a handler rejects, and of rows t
   unwritable.write(OUTPUT, [{ id: 1, partition: 0, doubled: 101, share: 1 }]);
   assertEquals(unwritable.broken, ["I-29"]);
 });
+
+Deno.test("DeadLetterChecker finds a status that does not count the rows which its process has refused", () => {
+  const history = new History({ job: "tally", onRecordError: "skip" });
+  history.input([BAD, BAD]);
+  history.refusedRows(2);
+  history.commit(2);
+  history.statusSays(2);
+  assertEquals(history.end(), []);
+  history.statusSays(1);
+  assertMatch(history.end()[0]!, /I-29 process 0 has refused 2 rows of partition 0 .* and its status says 1/);
+});

@@ -26,6 +26,7 @@ export class History {
   readonly options: SimOptions;
   readonly view: RunView;
   readonly checkers: readonly Checker[];
+  readonly processes: SimProcess[] = [];
   #transactions = 0;
 
   /** @param drawn Options that matter for the test. */
@@ -105,8 +106,15 @@ export class History {
   /** A process tells of refused rows. */
   refusedRows(count: number, partition = 0): void {
     for (const checker of this.checkers) {
-      checker.step?.({} as SimProcess, "batch:rejected", { partition, rejectedRows: count });
+      checker.step?.({ number: 0 } as SimProcess, "batch:rejected", { partition, rejectedRows: count });
     }
+  }
+
+  /** The status of the process that tells so, from now on. */
+  statusSays(rejectedRows: number): void {
+    const tasks = [{ topic: INPUT, partition: 0, rejectedRows }];
+    const app = { status: () => [{ name: "input", tasks, failures: new Map() }] };
+    this.processes.splice(0, 1, { number: 0, app } as unknown as SimProcess);
   }
 
   /** A process tells of late rows. */
@@ -138,7 +146,7 @@ export class History {
       phase: "safety",
       broker: this.broker,
       blobs: undefined as never,
-      processes: [],
+      processes: this.processes,
       fired: this.fired,
       excused: this.excused,
       mark: () => {},

@@ -87,6 +87,7 @@ export const MARKS = {
   "a poll passed control records only": "a slab without records that moves the position",
   "crash while closing": "a crash of a process that closes",
   "a task was handed over clean": "step task:closed-clean within group:revoked",
+  "a worker was drained": "log of an app that has left its groups (checker of I-26)",
   "a close was not clean": "a close ended without a commit (checker of I-27)",
 } as const satisfies Readonly<Record<string, string>>;
 
@@ -108,5 +109,6 @@ export const CHECKER_MARKS: readonly Mark[] = Object.freeze([
   "a full disk has stopped a task",
   "a wall clock stepped while an input was idle",
   "a partition was paused as too much waited",
+  "a worker was drained",
   "a close was not clean",
 ]);

@@ -30,8 +30,8 @@ const isCreation = ({ verb, size }: BlobCall) => verb === "create" && size === u
 const isWrite = ({ verb }: BlobCall) => verb === "create" || verb === "delete";
 const fewCalls = ({ draw }: PlannedFault) => 1 + (draw >>> 8) % 3;
 
-/** Which calls each fault strikes. S13 and S15 strike what is stored, at any call. */
-export const BLOB_FAULT_RULES: Readonly<Record<Exclude<BlobFaultKind, "S13" | "S15">, FaultRule<BlobCall>>> = {
+/** Which calls each fault strikes. S13 and S15 strike what is stored, at any call; S17 is aimed at an object. */
+export const BLOB_FAULT_RULES: Readonly<Record<Exclude<BlobFaultKind, "S13" | "S15" | "S17">, FaultRule<BlobCall>>> = {
   S1: { fits: always, calls: fewCalls },
   S2: { fits: always, calls: fewCalls },
   S3: { fits: isWrite },

@@ -1,6 +1,7 @@
 import type { BlobEntry, BlobStore, CreateResult } from "../../../lib/seams/blob_store.ts";
 import type { FaultKind, PlannedFault } from "../fault_kinds.ts";
 import { ArmedFaults } from "./armed_faults.ts";
+import { BadCopies } from "./bad_copies.ts";
 import {
   BLOB_FAULT_RULES,
   type BlobCall,
@@ -65,6 +66,8 @@ export interface BlobWatcher {
 export class SimBlobStore implements BlobStore {
   /** Where this store is, for messages. */
   readonly location: string;
+  /** Bad copies that are read for a while. */
+  readonly badCopies: BadCopies;
   readonly #clock: StoreClock;
   readonly #timeoutMs: number;
   readonly #objects = new SimObjects();
@@ -84,6 +87,7 @@ export class SimBlobStore implements BlobStore {
     this.location = options.location ?? "sim:";
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#clock = clock;
+    this.badCopies = new BadCopies(clock);
     this.#own = this.handle();
   }
 
@@ -129,6 +133,7 @@ export class SimBlobStore implements BlobStore {
   /** Ends all faults, also those that last. What is damaged stays damaged. */
   heal(): void {
     this.#faults.clear();
+    this.badCopies.clear();
     this.#damages = [];
   }
 
@@ -288,7 +293,8 @@ export class SimBlobStore implements BlobStore {
     for (const watcher of this.#watchers) watcher[what]?.(event);
   }
 
-  #get(name: string, who: string, fault: PlannedFault | undefined): Uint8Array | undefined {
+  #get(name: string, who: string, struck: PlannedFault | undefined): Uint8Array | undefined {
+    const fault = struck ?? this.badCopies.of(name);
     const there = this.#objects.get(name);
     const damage = this.#objects.damaged.get(name)?.kind;
     if (there === undefined) {
@@ -307,7 +313,7 @@ export class SimBlobStore implements BlobStore {
       this.#note(fault, "get", { name, what: `${length} of ${bytes.length} bytes are read` });
       return bytes.slice(0, length);
     }
-    const isAtRest = (fault.draw & 1) === 1;
+    const isAtRest = fault.kind === "S6" && (fault.draw & 1) === 1;
     const flipped = flipBit(bytes, fault.draw >>> 1);
     this.#note(fault, "get", { name, what: `a bit is flipped ${isAtRest ? "in the store" : "on the way"}` });
     if (isAtRest) this.#damage(fault, name, flipped);
