@@ -1,4 +1,4 @@
-const NAME = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
+const NAME = /^(?!\.)[A-Za-z0-9._=-]{1,200}(?:\/(?!\.)[A-Za-z0-9._=-]{1,200})*$/;
 const PREFIX = /^(?:[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*\/?)?$/;
 const NAME_LENGTH_MAX = 1_024;
 const SEGMENT_LENGTH_MAX = 200;
@@ -12,7 +12,7 @@ const SEGMENT_LENGTH_MAX = 200;
  * @throws {TypeError} when it is not of that form.
  */
 export function checkObjectName(name: string): string {
-  if (name.length <= NAME_LENGTH_MAX && NAME.test(name) && name.split("/").every(isSegment)) return name;
+  if (name.length <= NAME_LENGTH_MAX && NAME.test(name)) return name;
   throw new TypeError(
     "Cannot use object name as it must be '/'-separated segments of 1 to 200 of [A-Za-z0-9._=-] that do not begin " +
       `with '.': current value is ${JSON.stringify(name)}`,

@@ -1,5 +1,4 @@
 import { invariant } from "./assert.ts";
-import { toHex } from "./hex.ts";
 
 /**
  * SHA-256 (FIPS 180-4), synchronous and without the platform's help: a hash behind a promise settles in no fixed order,
@@ -29,10 +28,12 @@ function fractionalBits(count: number, root: (value: number) => number): Int32Ar
   return words;
 }
 
+/** The message schedule: of use within one call only, so that one for all hashes will do. */
+const SCHEDULE = new Int32Array(64);
+
 /** An incremental SHA-256. */
 export class Sha256 {
   readonly #state = INITIAL_STATE.slice();
-  readonly #schedule = new Int32Array(64);
   readonly #block = new Uint8Array(BLOCK_BYTES);
   #length = 0;
   #isDone = false;
@@ -53,10 +54,10 @@ export class Sha256 {
       at = Math.min(BLOCK_BYTES - filled, bytes.length);
       this.#block.set(bytes.subarray(0, at), filled);
       if (filled + at < BLOCK_BYTES) return this;
-      compress(this.#state, this.#schedule, this.#block, 0, 1);
+      compress(this.#state, this.#block, 0, 1);
     }
     const blocks = Math.floor((bytes.length - at) / BLOCK_BYTES);
-    compress(this.#state, this.#schedule, bytes, at, blocks);
+    compress(this.#state, bytes, at, blocks);
     this.#block.set(bytes.subarray(at + blocks * BLOCK_BYTES));
     return this;
   }
@@ -68,21 +69,36 @@ export class Sha256 {
    */
   digest(): Uint8Array {
     invariant(!this.#isDone, "a hash has one digest");
-    const length = this.#length;
-    const filled = length % BLOCK_BYTES;
-    const padding = new Uint8Array((filled < 56 ? 56 : 120) - filled + 8);
-    padding[0] = 0x80;
-    const view = new DataView(padding.buffer);
-    view.setUint32(padding.length - 8, Math.floor(length / 2 ** 29));
-    view.setUint32(padding.length - 4, (length * 8) >>> 0);
-    this.update(padding);
     this.#isDone = true;
+    finish(this.#state, this.#block, this.#length);
     const digest = new Uint8Array(SHA256_BYTES);
-    const words = new DataView(digest.buffer);
-    for (let i = 0; i < 8; i++) words.setInt32(4 * i, this.#state[i]!);
+    for (let i = 0; i < SHA256_BYTES; i++) digest[i] = this.#state[i >> 2]! >>> (24 - 8 * (i & 3));
     return digest;
   }
 }
+
+/** Ends a message of `length` bytes, of which the last, unfolded ones stand in `block`. */
+function finish(state: Int32Array, block: Uint8Array, length: number): void {
+  const filled = length % BLOCK_BYTES;
+  block[filled] = 0x80;
+  block.fill(0, filled + 1);
+  if (filled >= BLOCK_BYTES - 8) {
+    compress(state, block, 0, 1);
+    block.fill(0);
+  }
+  const high = Math.floor(length / 2 ** 29);
+  const low = length * 8;
+  for (let i = 0; i < 4; i++) {
+    block[56 + i] = high >>> (24 - 8 * i);
+    block[60 + i] = low >>> (24 - 8 * i);
+  }
+  compress(state, block, 0, 1);
+}
+
+// Most messages are short, and a hash has no say in between: these are set anew by each call.
+const STATE = new Int32Array(8);
+const BLOCK = new Uint8Array(BLOCK_BYTES);
+const encoder = new TextEncoder();
 
 /**
  * SHA-256 of bytes.
@@ -91,12 +107,43 @@ export class Sha256 {
  * @returns 64 lower-case hexadecimal digits.
  */
 export function sha256Hex(bytes: Uint8Array): string {
-  return toHex(new Sha256().update(bytes).digest());
+  invariant(bytes.length <= LENGTH_MAX, "a hashed message is shorter than 2^50 bytes");
+  STATE.set(INITIAL_STATE);
+  const blocks = Math.floor(bytes.length / BLOCK_BYTES);
+  compress(STATE, bytes, 0, blocks);
+  for (let i = blocks * BLOCK_BYTES, k = 0; i < bytes.length; i++, k++) BLOCK[k] = bytes[i]!;
+  return finished(bytes.length);
+}
+
+/**
+ * SHA-256 of a text in UTF-8.
+ *
+ * @param text The message.
+ * @returns 64 lower-case hexadecimal digits.
+ */
+export function sha256HexOfText(text: string): string {
+  STATE.set(INITIAL_STATE);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return sha256Hex(encoder.encode(text));
+    BLOCK[i % BLOCK_BYTES] = unit;
+    if (i % BLOCK_BYTES === BLOCK_BYTES - 1) compress(STATE, BLOCK, 0, 1);
+  }
+  return finished(text.length);
+}
+
+/** The digest of the message that stands in the common state and block. */
+function finished(length: number): string {
+  finish(STATE, BLOCK, length);
+  let text = "";
+  for (let i = 0; i < 8; i++) text += (STATE[i]! >>> 0).toString(16).padStart(8, "0");
+  return text;
 }
 
 /** Folds `blocks` blocks of 64 bytes into the state. */
-function compress(state: Int32Array, w: Int32Array, bytes: Uint8Array, from: number, blocks: number): void {
+function compress(state: Int32Array, bytes: Uint8Array, from: number, blocks: number): void {
   const k = ROUND_CONSTANTS;
+  const w = SCHEDULE;
   for (let block = 0, at = from; block < blocks; block++, at += BLOCK_BYTES) {
     expand(w, bytes, at);
     let a = state[0]!, b = state[1]!, c = state[2]!, d = state[3]!;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvariantError } from "./assert.ts";
 import { toHex } from "./hex.ts";
-import { Sha256, sha256Hex } from "./sha256.ts";
+import { Sha256, sha256Hex, sha256HexOfText } from "./sha256.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -33,6 +33,14 @@ Deno.test("sha256Hex() agrees with the platform at every length around block bou
   for (let length = 0; length < 300; length++) {
     const message = Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 255);
     assertEquals(sha256Hex(message), createHash("sha256").update(message).digest("hex"), `length ${length}`);
+  }
+});
+
+Deno.test("sha256HexOfText() is the digest of the text's UTF-8, ASCII or not", () => {
+  for (let length = 0; length < 200; length++) {
+    for (const text of ["a".repeat(length), "a".repeat(length) + "é€😀", "é" + "a".repeat(length)]) {
+      assertEquals(sha256HexOfText(text), sha256Hex(bytes(text)), `${length} characters`);
+    }
   }
 });
 

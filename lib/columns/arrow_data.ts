@@ -1,4 +1,4 @@
-import { makeData } from "apache-arrow";
+import { Data, makeData } from "apache-arrow";
 import { bitmapBytes } from "./bitmap.ts";
 import type { ArrowData } from "./column_data.ts";
 import type { ColumnType } from "./schema.ts";
@@ -31,10 +31,48 @@ export function constantData(type: ColumnType, count: number, isValid = false): 
   }
 }
 
+const NO_BYTES = new Uint8Array(0);
+
+/** What Arrow data is made of, by the names that Arrow has for it. */
+interface RawParts {
+  readonly offset?: number;
+  readonly length?: number;
+  readonly nullCount?: number;
+  readonly nullBitmap?: Uint8Array | null;
+  readonly data?: ArrayBufferView;
+  readonly valueOffsets?: Int32Array;
+  readonly child?: ArrowData;
+  readonly children?: ArrowData[];
+}
+
 /** Arrow's `makeData` for a column type, without its overloads. */
 export function rawData(type: ColumnType, props: object): ArrowData {
+  const { offset = 0, length, nullBitmap, nullCount, data, valueOffsets, child, children }: RawParts = props;
+  const isExact = length !== undefined && isExactly(nullBitmap, Uint8Array) && isExactly(valueOffsets, Int32Array) &&
+    hasItsValues(type, data);
   // deno-lint-ignore no-explicit-any
-  return makeData({ type: type.arrow, ...props } as any);
+  if (!isExact) return makeData({ type: type.arrow, ...props } as any);
+  // What makeData() comes to, without its detours: most batches are small, and then these are what they cost.
+  const nulls = nullCount ?? (nullBitmap ? -1 : 0);
+  const buffers = [valueOffsets, data, nullBitmap ?? NO_BYTES] as object;
+  return new Data(
+    type.arrow,
+    offset,
+    length,
+    nulls,
+    buffers,
+    children ?? (child === undefined ? [] : [child]),
+  ) as never;
+}
+
+/** Whether a buffer is missing, or of a class and not of one derived from it. */
+function isExactly(buffer: ArrayBufferView | null | undefined, constructor: object): boolean {
+  return buffer === undefined || buffer === null || buffer.constructor === constructor;
+}
+
+function hasItsValues({ kind, arrow }: ColumnType, data: ArrayBufferView | undefined): boolean {
+  if (kind === "struct" || kind === "list") return data === undefined;
+  return data !== undefined && data.constructor === arrow.ArrayType;
 }
 
 /** Whether Arrow data of type `found` can stand under a column of type `type`; nullability is not compared. */

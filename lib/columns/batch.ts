@@ -1,4 +1,4 @@
-import { Data, makeData, RecordBatch, Struct as ArrowStruct, type Vector } from "apache-arrow";
+import { Data, RecordBatch, type Schema, Struct as ArrowStruct, type Vector } from "apache-arrow";
 import { constantData, emptyData, isSameType, rawData } from "./arrow_data.ts";
 import { countBits } from "./bitmap.ts";
 import type { ArrowData, ValuesArray } from "./column_data.ts";
@@ -66,8 +66,27 @@ export function batchFromColumns<S extends Columns>(
  */
 export function batchFromData<S extends Columns>(schema: S, children: ArrowData[], count: number): Batch<S> {
   const arrow = arrowSchema(schema);
-  const data = makeData({ type: new ArrowStruct(arrow.fields), length: count, nullCount: 0, children });
-  return new RecordBatch(arrow, data) as unknown as Batch<S>;
+  const data = new Data(structOf(arrow), 0, count, 0, [undefined, undefined, NO_BYTES] as object, children);
+  // The constructor of a batch clones the schema, field by field, and makes the data a second time.
+  const batch = new EmptyBatch() as { -readonly [K in "schema" | "data" | "_metadata"]: unknown };
+  batch.schema = arrow;
+  batch.data = data;
+  batch._metadata = new Map();
+  return batch as unknown as Batch<S>;
+}
+
+/** A batch before anything is in it: what the constructor of batches has for its `this`. */
+const EmptyBatch = function () {} as unknown as new () => object;
+EmptyBatch.prototype = RecordBatch.prototype;
+
+const NO_BYTES = new Uint8Array(0);
+const STRUCTS = new WeakMap<Schema, ArrowStruct>();
+
+/** The struct of all columns: one for all batches of a schema. */
+function structOf(schema: Schema): ArrowStruct {
+  let struct = STRUCTS.get(schema);
+  if (struct === undefined) STRUCTS.set(schema, struct = new ArrowStruct(schema.fields));
+  return struct;
 }
 
 /**

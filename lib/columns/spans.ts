@@ -32,7 +32,42 @@ export function spanBytes(spans: ByteSpans, row: number): Uint8Array | null {
  * @returns Spans with one row for each value.
  */
 export function spansOf(values: readonly (string | Uint8Array | null)[]): ByteSpans {
-  const parts = values.map((value) => typeof value === "string" ? encoder.encode(value) : value);
+  return asciiSpansOf(values) ??
+    partsOf(values.map((value) => typeof value === "string" ? encoder.encode(value) : value));
+}
+
+/** Texts of ASCII need no encoder: as many bytes as characters. @returns `undefined` when one is not. */
+function asciiSpansOf(values: readonly (string | Uint8Array | null)[]): ByteSpans | undefined {
+  let total = 0;
+  for (let row = 0; row < values.length; row++) total += values[row]?.length ?? 0;
+  const bytes = new Uint8Array(total);
+  const starts = new Int32Array(values.length);
+  const ends = new Int32Array(values.length);
+  let at = 0;
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]!;
+    if (value === null) {
+      starts[row] = -1;
+      ends[row] = -1;
+      continue;
+    }
+    starts[row] = at;
+    if (typeof value === "string") {
+      for (let i = 0; i < value.length; i++) {
+        const unit = value.charCodeAt(i);
+        if (unit > 0x7f) return undefined;
+        bytes[at++] = unit;
+      }
+    } else {
+      bytes.set(value, at);
+      at += value.length;
+    }
+    ends[row] = at;
+  }
+  return { bytes, starts, ends };
+}
+
+function partsOf(parts: readonly (Uint8Array | null)[]): ByteSpans {
   let total = 0;
   for (const part of parts) total += part === null ? 0 : part.length;
   const bytes = new Uint8Array(total);

@@ -30,6 +30,13 @@ Deno.test("spansOf() keeps text, bytes, empty and null rows apart", () => {
   assertEquals(spansByteLength(spans), 4);
 });
 
+Deno.test("spansOf() writes ASCII as it writes any other text", () => {
+  const spans = spansOf(["abc", null, "", new Uint8Array([0xff]), "~"]);
+  assertEquals([...spans.bytes], [0x61, 0x62, 0x63, 0xff, 0x7e]);
+  assertEquals([...spans.starts], [0, -1, 3, 3, 4]);
+  assertEquals([...spans.ends], [3, -1, 3, 4, 5]);
+});
+
 Deno.test("denseSpans(), sliceSpans() and takeSpans() share the buffer", () => {
   const bytes = encoder.encode("aabbbc");
   const spans = denseSpans(bytes, new Int32Array([0, 2, 5, 6]));

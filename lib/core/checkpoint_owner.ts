@@ -1,5 +1,7 @@
 import type { CheckpointNames, CheckpointTask } from "./checkpoint_names.ts";
 
+const encoder = new TextEncoder();
+
 /** Who claims an owner token: enough to know one's own claim again after a lost reply. */
 export interface OwnerClaim extends CheckpointTask {
   /** The claimed token. */
@@ -34,5 +36,5 @@ export function greatestOwnerToken(listed: Iterable<string>, names: CheckpointNa
 export function encodeOwnerClaim(claim: OwnerClaim): Uint8Array {
   const { application, subscription, partition, ownerToken, nonce, instance, claimedWallMs } = claim;
   const document = { application, subscription, partition, ownerToken, nonce, instance, claimedWallMs };
-  return new TextEncoder().encode(JSON.stringify(document) + "\n");
+  return encoder.encode(JSON.stringify(document) + "\n");
 }

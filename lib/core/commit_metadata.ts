@@ -1,5 +1,5 @@
 import { invariant } from "../base/assert.ts";
-import { sha256Hex } from "../base/sha256.ts";
+import { sha256HexOfText } from "../base/sha256.ts";
 import { decodeDecisions, encodeDecisions, parseBase36 } from "./decision_codec.ts";
 import { DecisionJournal, JOURNAL_BYTES_MAX } from "./decision_journal.ts";
 
@@ -102,5 +102,5 @@ function foreign(text: string): ReadMetadata {
 }
 
 function checkOf(body: string): string {
-  return sha256Hex(new TextEncoder().encode(body)).slice(0, CHECK_DIGITS);
+  return sha256HexOfText(body).slice(0, CHECK_DIGITS);
 }

@@ -65,6 +65,8 @@ export function decodeDecisions(from: bigint, text: string): DecisionEntry[] | u
  * @param digits Digits and small letters; none stand for 0.
  */
 export function parseBase36(digits: string): bigint {
+  // Most are safe integers.
+  if (digits !== "" && digits.length <= 10) return BigInt(parseInt(digits, 36));
   let value = 0n;
   for (const digit of digits) value = value * 36n + BigInt(parseInt(digit, 36));
   return value;

@@ -15,6 +15,8 @@ import { readManifestFields } from "./manifest_fields.ts";
  *
  * Later versions keep this envelope, so that an older library can tell "newer" from "damaged".
  */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 const FORMAT = "turbine-checkpoint";
 const DIGEST_DIGITS = 64;
 const ENDING_LENGTH = ending("0".repeat(DIGEST_DIGITS)).length;
@@ -35,9 +37,9 @@ export interface EncodedManifest {
  */
 export function encodeManifest(manifest: CheckpointManifest): EncodedManifest {
   const text = JSON.stringify(toDocument(manifest));
-  const body = new TextEncoder().encode(text.slice(0, -1));
+  const body = encoder.encode(text.slice(0, -1));
   const checksum = sha256Hex(body);
-  const end = new TextEncoder().encode(ending(checksum));
+  const end = encoder.encode(ending(checksum));
   invariant(end.length === ENDING_LENGTH, "a manifest's ending has one length");
   const bytes = new Uint8Array(body.length + end.length);
   bytes.set(body);
@@ -63,13 +65,13 @@ export function decodeManifest(
   const bodyLength = bytes.length - ENDING_LENGTH;
   if (bodyLength <= 0) throw corrupt(name, `it has only ${bytes.length} bytes`);
   const checksum = sha256Hex(bytes.subarray(0, bodyLength));
-  const end = new TextEncoder().encode(ending(checksum));
+  const end = encoder.encode(ending(checksum));
   for (let i = 0; i < end.length; i++) {
     if (bytes[bodyLength + i] !== end[i]) throw corrupt(name, "its checksum does not match its content");
   }
   try {
     // The bytes are as they were written: what is no JSON here was not written by this library.
-    const document = new JsonFields(JSON.parse(new TextDecoder().decode(bytes)));
+    const document = new JsonFields(JSON.parse(decoder.decode(bytes)));
     if (document.text("format") !== FORMAT) throw corrupt(name, "it is not a checkpoint manifest");
     const version = document.integer("formatVersion", 1);
     if (version > MANIFEST_FORMAT_VERSION) throw newerFormat(name, version);

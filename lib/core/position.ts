@@ -1,5 +1,5 @@
 import { StateCorruptError } from "../base/errors.ts";
-import { sha256Hex } from "../base/sha256.ts";
+import { sha256HexOfText } from "../base/sha256.ts";
 import { invariant } from "../base/assert.ts";
 import type { TopicPartition } from "../seams/broker.ts";
 import { decodeDecisions, encodeDecisions, parseBase36 } from "./decision_codec.ts";
@@ -42,6 +42,8 @@ export interface TaskPosition {
   readonly journal: DecisionJournal;
 }
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 const VERSION = "turbine-position 1";
 const CHECK_DIGITS = 16;
 
@@ -61,8 +63,7 @@ export function encodePosition(position: TaskPosition): Uint8Array {
     ownerToken: position.ownerToken,
     journal: toStoredJournal(journal),
   });
-  const encoder = new TextEncoder();
-  return encoder.encode(`${VERSION} ${checkOf(body)}\n${body}`);
+  return encoder.encode(`${VERSION} ${sha256HexOfText(body).slice(0, CHECK_DIGITS)}\n${body}`);
 }
 
 /**
@@ -72,14 +73,16 @@ export function encodePosition(position: TaskPosition): Uint8Array {
  * @throws {StateCorruptError} when they are damaged, or of a format that this version does not know.
  */
 export function decodePosition(bytes: Uint8Array): TaskPosition {
-  const text = new TextDecoder().decode(bytes);
+  const text = decoder.decode(bytes);
   const lineEnd = text.indexOf("\n");
   const head = text.slice(0, Math.max(lineEnd, 0));
   const body = text.slice(lineEnd + 1);
   if (!head.startsWith(VERSION + " ")) {
     throw corrupt(`it begins with '${text.slice(0, 24)}' instead of '${VERSION}'`);
   }
-  if (head.slice(VERSION.length + 1) !== checkOf(body)) throw corrupt("its checksum does not match");
+  if (head.slice(VERSION.length + 1) !== sha256HexOfText(body).slice(0, CHECK_DIGITS)) {
+    throw corrupt("its checksum does not match");
+  }
   const raw = JSON.parse(body) as {
     offsets: StoredInput[];
     taskTimeMs: number | null;
@@ -139,10 +142,6 @@ function toStoredJournal({ from, entries, digest }: DecisionJournal): StoredJour
 function fromStored([topic, partition, offset, leaderEpoch, topicId]: StoredInput): InputPosition {
   const at = { topic, partition, offset: BigInt(offset), leaderEpoch };
   return topicId === undefined ? at : { ...at, topicId };
-}
-
-function checkOf(body: string): string {
-  return sha256Hex(new TextEncoder().encode(body)).slice(0, CHECK_DIGITS);
 }
 
 function corrupt(found: string): StateCorruptError {

@@ -1,4 +1,4 @@
-import { sha256Hex } from "../base/sha256.ts";
+import { sha256HexOfText } from "../base/sha256.ts";
 import type { Columns, ColumnType } from "../columns/schema.ts";
 
 /** Anything with the shape of a keyed table. */
@@ -39,7 +39,7 @@ export function canonicalType(type: ColumnType): string {
  * @returns SHA-256 of the text, 64 hexadecimal digits.
  */
 export function fingerprintOf(text: string): string {
-  return sha256Hex(new TextEncoder().encode(text));
+  return sha256HexOfText(text);
 }
 
 /**

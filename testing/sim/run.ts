@@ -214,26 +214,37 @@ class Run {
     const world = this.#world;
     const { scheduler } = world;
     const { untilStep = Infinity } = this.#setup;
+    const isCircling = (): boolean => scheduler.steps > STEPS_FREE + STEPS_PER_MS * scheduler.nowMs;
+    const goesOn = (): boolean => {
+      world.check("afterEvent");
+      const isOver = world.violation !== undefined || scheduler.steps >= untilStep;
+      return !isOver && !isCircling() && world.starting.size === 0;
+    };
     for (;;) {
       while (world.starting.size > 0) await Promise.all(world.starting);
-      if (scheduler.next(untilMs) === undefined) {
+      if (await scheduler.run(untilMs, goesOn)) {
         await settleTurn();
         return world.violation === undefined;
       }
-      await scheduler.settle();
-      world.check("afterEvent");
       if (world.violation !== undefined || scheduler.steps >= untilStep) return false;
-      if (scheduler.steps > STEPS_FREE + STEPS_PER_MS * scheduler.nowMs) {
-        const labels: string[] = [];
-        for (let event = scheduler.next(Infinity); event !== undefined && labels.length < 12;) {
-          labels.push(event.label);
-          await scheduler.settle();
-          event = scheduler.next(Infinity);
-        }
-        const circle = `somebody goes round in circles: ${scheduler.steps} events by ${scheduler.nowMs} ms`;
-        world.violate("I-24", `${circle}, such as ${labels.join(", ")}`);
+      if (isCircling()) {
+        await this.#tellCircle();
         return false;
       }
     }
+  }
+
+  async #tellCircle(): Promise<void> {
+    const world = this.#world;
+    const { scheduler } = world;
+    const { steps, nowMs } = scheduler;
+    const labels: string[] = [];
+    for (let event = scheduler.next(Infinity); event !== undefined && labels.length < 12;) {
+      labels.push(event.label);
+      await scheduler.settle();
+      event = scheduler.next(Infinity);
+    }
+    const circle = `somebody goes round in circles: ${steps} events by ${nowMs} ms`;
+    world.violate("I-24", `${circle}, such as ${labels.join(", ")}`);
   }
 }

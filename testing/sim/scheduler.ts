@@ -130,6 +130,34 @@ export class Scheduler {
     return event;
   }
 
+  /**
+   * Lets events happen one by one, each with everything that it causes at once.
+   *
+   * @param endMs Only events up to this time.
+   * @param goesOn Asked after each event, when everything that it causes at once has happened.
+   * @returns Whether it ended for want of an event up to `endMs`, and not because `goesOn` said so.
+   */
+  run(endMs: number, goesOn: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      // A tick that is asked for within a microtask comes after all of them.
+      const settle = () => nextTick(settled);
+      const settled = () => {
+        try {
+          if (goesOn()) happen();
+          else resolve(false);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const happen = () => {
+        if (this.next(endMs) === undefined) resolve(true);
+        else if (this.#steps % EVENTS_PER_TURN === 0) turn(settled);
+        else queueMicrotask(settle);
+      };
+      happen();
+    });
+  }
+
   #dropCancelled(): void {
     while (this.#heap.length > 0 && this.#heap[0]!.isCancelled) this.#pop();
   }

@@ -9,6 +9,9 @@ export class Trace {
   #hash = 0x811c_9dc5;
   #second = 0x9747_b28c;
   #count = 0;
+  /** The moment of the last line, and how it stands there. */
+  #stampMs = NaN;
+  #stamp = "";
   readonly #tail: string[] = [];
   readonly #print: ((line: string) => void) | undefined;
 
@@ -44,6 +47,15 @@ export class Trace {
     this.#print?.(line);
   }
 
+  /** Adds a line that begins with a time. */
+  addAt(nowMs: number, text: string): void {
+    if (nowMs !== this.#stampMs) {
+      this.#stampMs = nowMs;
+      this.#stamp = `${nowMs.toFixed(3)} `;
+    }
+    this.add(this.#stamp + text);
+  }
+
   /** The last lines. */
   tail(lines: number = TAIL_LINES): readonly string[] {
     return this.#tail.slice(-lines);
@@ -70,6 +82,8 @@ function formatValue(value: unknown): string {
     case "bigint":
       return `${value}`;
     default:
+      // Lists of partitions are in most steps.
+      if (Array.isArray(value) && value.every(Number.isFinite)) return `[${value.join()}]`;
       return JSON.stringify(value, (_, inner) => typeof inner === "bigint" ? `${inner}` : inner) ?? "null";
   }
 }

@@ -174,7 +174,7 @@ export class SimWorld implements FaultWorld {
 
   /** A line of the trace. */
   note(text: string): void {
-    this.trace.add(`${this.nowMs.toFixed(3)} ${text}`);
+    this.trace.addAt(this.nowMs, text);
   }
 
   fire(fault: PlannedFault, what: string): void {

@@ -234,10 +234,12 @@ export class EmbeddedConsumer implements Consumer {
   }
 
   async #fetch(options: PollOptions): Promise<RecordSlab[]> {
-    const places = this.#inTurn();
-    if (places.length === 0) return [];
+    const open = this.#unpaused();
+    if (open.length === 0) return [];
+    const first = this.#turn++ % open.length;
     const moment = this.#quiet.moment(this.#membership.assignment, this.#client.monotonicMs());
     if (!this.#client.isClosed && this.#quiet.isQuietAt(moment)) return [];
+    const places = this.#inTurn(open, first);
     const { groupId } = this.groupMetadata();
     const reply = await this.#client.request("fetch", (times) => this.#read(places, { ...options, groupId, times }));
     const { slabs, begun, passing } = valueOf("poll", reply);
@@ -271,13 +273,14 @@ export class EmbeddedConsumer implements Consumer {
     );
   }
 
-  /** Assigned partitions that are not paused; each poll begins one further, so that none starves. */
-  #inTurn(): ReadFrom[] {
-    const places = this.#membership.assignment.filter(({ topic, partition }) =>
-      !this.#paused.has(partitionKey(topic, partition))
-    );
-    if (places.length === 0) return [];
-    const first = this.#turn++ % places.length;
+  #unpaused(): readonly TopicPartition[] {
+    const { assignment } = this.#membership;
+    if (this.#paused.size === 0) return assignment;
+    return assignment.filter(({ topic, partition }) => !this.#paused.has(partitionKey(topic, partition)));
+  }
+
+  /** Where to read on; each poll begins one partition further, so that none starves. */
+  #inTurn(places: readonly TopicPartition[], first: number): ReadFrom[] {
     return [...places.slice(first), ...places.slice(0, first)].map(({ topic, partition }) => {
       const key = partitionKey(topic, partition);
       return {

@@ -14,9 +14,9 @@ const SLACK_ROWS = 4096;
  * (pages, views) therefore never changes; what is overwritten is dead until the buffer is built anew.
  */
 export class MemoryStateRows {
-  #keys = new KeyTable();
-  #starts = new Int32Array(1024).fill(-1);
-  #ends = new Int32Array(1024);
+  #keys = new KeyTable({ capacity: 64 });
+  #starts = new Int32Array(64).fill(-1);
+  #ends = new Int32Array(64);
   #values = new Uint8Array(1 << 14);
   #used = 0;
   #liveBytes = 0;

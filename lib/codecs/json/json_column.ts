@@ -1,4 +1,5 @@
-import { type Data, makeData } from "apache-arrow";
+import type { Data } from "apache-arrow";
+import { rawData } from "../../columns/arrow_data.ts";
 import type { ColumnType } from "../../columns/schema.ts";
 import { isNullAt } from "./skip_value.ts";
 
@@ -125,7 +126,7 @@ export abstract class JsonColumn {
   /** Hands the first `count` rows out. */
   finish(count: number): ArrowData {
     let nullCount = 0;
-    const common: Record<string, unknown> = { type: this.type.arrow, length: count };
+    const common: Record<string, unknown> = { length: count };
     if (this.#hasNulls) {
       const bits = exactBits(this.#validity, count);
       nullCount = count - countOnes(bits);
@@ -133,8 +134,7 @@ export abstract class JsonColumn {
       this.#validity = NO_BYTES;
       this.#hasNulls = false;
     }
-    // deno-lint-ignore no-explicit-any
-    return makeData({ ...common, nullCount, ...this.buffers(count) } as any);
+    return rawData(this.type, { ...common, nullCount, ...this.buffers(count) });
   }
 
   /** Allocates fresh arrays. */

@@ -1,7 +1,7 @@
-import { type Data, makeData, RecordBatch, Struct as ArrowStruct } from "apache-arrow";
 import { invariant } from "../../base/assert.ts";
+import { batchFromData } from "../../columns/batch.ts";
 import type { ByteSpans } from "../../columns/records.ts";
-import { arrowSchema, type Batch, type Columns, type ColumnType, struct } from "../../columns/schema.ts";
+import { type Batch, type Columns, type ColumnType, struct } from "../../columns/schema.ts";
 import type { DecodedBatch, Decoder, RejectedRow } from "../codec.ts";
 import { decodeExactly } from "./exact.ts";
 import { KeyColumns } from "./key_columns.ts";
@@ -179,13 +179,7 @@ export class JsonDecoder<S extends Columns> implements Decoder<S> {
       const column = this.#keys.columns.get(name) ?? this.#root.columns[this.#root.indexOf(name)]!;
       return column.finish(count);
     });
-    const schema = arrowSchema(this.#schema);
-    // deno-lint-ignore no-explicit-any
-    const data: Data<any> = makeData({ type: new ArrowStruct(schema.fields), length: count, nullCount: 0, children });
-    const batch = new RecordBatch(schema, data);
-    // The constructor makes an equal schema of its own; one object for all batches is cheaper to compare.
-    Object.defineProperty(batch, "schema", { value: schema, enumerable: true, writable: true, configurable: true });
-    return batch as unknown as Batch<S>;
+    return batchFromData(this.#schema, children, count);
   }
 }
 

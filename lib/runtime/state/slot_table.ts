@@ -51,7 +51,7 @@ export interface SlotTableOptions {
  */
 export class SlotTable {
   /** Keys of the slots. Replaced, not cleared, when slots are dropped. */
-  keys: KeyTable = new KeyTable();
+  keys: KeyTable = new KeyTable({ capacity: 64 });
   /** {@linkcode LOADED} and {@linkcode PRESENT} by slot. */
   flags: Uint8Array = new Uint8Array(0);
   /** Values by slot. */

@@ -6,6 +6,7 @@ import type { ByteSpans } from "../../columns/records.ts";
  * user's key. The hash comes first so that state can be split and joined when the number of partitions changes.
  */
 const HASH_BYTES = 4;
+const encoder = new TextEncoder();
 const ID_BYTES_MAX = 255;
 /** No operator can have this id: what is stored under it describes the tables. */
 const SCHEMA_ID = "\u0000schema";
@@ -29,7 +30,7 @@ export function operatorPrefix(operatorId: string): Uint8Array {
 }
 
 function prefixOf(id: string): Uint8Array {
-  const text = new TextEncoder().encode(id);
+  const text = encoder.encode(id);
   if (text.length > ID_BYTES_MAX) {
     throw new TypeError(
       `Cannot open state as the name of an operator takes at most ${ID_BYTES_MAX} bytes: current value is ${text.length}`,
@@ -89,7 +90,7 @@ export function userKeyStart(keys: ByteSpans, row: number, prefix: Uint8Array): 
 /** Stored key of the row that describes a table. @param operatorId The table's operator. */
 export function schemaKey(operatorId: string): Uint8Array {
   const prefix = prefixOf(SCHEMA_ID);
-  const id = new TextEncoder().encode(operatorId);
+  const id = encoder.encode(operatorId);
   const key = new Uint8Array(HASH_BYTES + prefix.length + id.length);
   key.set(prefix, HASH_BYTES);
   key.set(id, HASH_BYTES + prefix.length);

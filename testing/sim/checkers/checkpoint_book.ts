@@ -173,6 +173,8 @@ export class CheckpointBook implements Checker {
   }
 }
 
+const decoder = new TextDecoder();
+
 /** Undoes what names do with characters that they do not take. */
 function unescape(part: string): string {
   const bytes: number[] = [];
@@ -183,5 +185,5 @@ function unescape(part: string): string {
       at += 2;
     }
   }
-  return new TextDecoder().decode(new Uint8Array(bytes));
+  return decoder.decode(new Uint8Array(bytes));
 }

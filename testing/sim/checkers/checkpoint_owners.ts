@@ -77,11 +77,12 @@ export class CheckpointOwners implements Checker {
   /** The latest claim of a task that anybody can see who looks from now on. */
   #claimed(names: CheckpointNames): number {
     const { blobs } = this.#view;
-    let claimed = 0;
-    for (const name of blobs.names(names.ownersPrefix)) {
-      if (!blobs.hasLied(name)) claimed = Math.max(claimed, names.parse(name)?.ownerToken ?? 0);
+    // Names sort as their tokens do.
+    for (const name of blobs.names(names.ownersPrefix).toReversed()) {
+      const claimed = blobs.hasLied(name) ? undefined : names.parse(name)?.ownerToken;
+      if (claimed !== undefined) return claimed;
     }
-    return claimed;
+    return 0;
   }
 
   /** An upload is verified after its last file. */

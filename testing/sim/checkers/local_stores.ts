@@ -27,7 +27,9 @@ interface LocalStore {
   isDoomed: boolean;
 }
 
-const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const textOf = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** Watches what is written to local stores, and what is found in them later. */
 export class LocalStores implements Checker {
@@ -54,7 +56,7 @@ export class LocalStores implements Checker {
     if (label !== "restore:candidate-chosen" || candidate !== "local") return;
     const text = this.#read.get(`${process.number} ${subscription}/${partition}`);
     if (text === undefined) return;
-    const found = decodePosition(new TextEncoder().encode(text)).lineage;
+    const found = decodePosition(encoder.encode(text)).lineage;
     if (found === lineage) return;
     this.#view.violate(
       "I-21",
@@ -160,7 +162,7 @@ function keyOf(call: StateCall): string {
 
 function describe(text: string | undefined): string {
   if (text === undefined) return "none";
-  const { offsets, commitSequence, lineage } = decodePosition(new TextEncoder().encode(text));
+  const { offsets, commitSequence, lineage } = decodePosition(encoder.encode(text));
   const places = offsets.map(({ topic, partition, offset }) => `${topic}:${partition}@${offset}`).join(", ");
   return `${places} of sequence ${commitSequence}, lineage ${lineage}`;
 }

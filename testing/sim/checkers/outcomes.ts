@@ -21,6 +21,8 @@ const EFFECTS: Readonly<Record<string, { readonly request: ClientCall; readonly 
     "producer produce": { request: "produce", changes: ["batch-appended"] },
   };
 
+const METHODS: ReadonlySet<string> = new Set(Object.keys(EFFECTS).map((what) => what.split(" ")[1]!));
+
 /** An effect that was asked for. */
 interface Effect {
   /** Arguments of the call, by which its end is known. */
@@ -71,8 +73,8 @@ export class Outcomes implements Checker {
 
   seam(call: SeamCall): void {
     this.#calling = undefined;
-    const what = `${call.kind} ${call.method}`;
-    const effect = EFFECTS[what];
+    if (!METHODS.has(call.method)) return;
+    const effect = EFFECTS[`${call.kind} ${call.method}`];
     if (effect === undefined || isEmpty(call)) return;
     const life = lifeKey(call.process, call.incarnation);
     let open = this.#open.get(life);

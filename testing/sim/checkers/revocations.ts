@@ -46,10 +46,10 @@ export class Revocations implements Checker {
   }
 
   seam(call: SeamCall): void {
+    if (call.kind !== "listener" && !EFFECTS.has(call.method)) return;
     const groupId = this.#handles.of(call)?.groupId;
     if (groupId === undefined) return;
     if (call.kind === "listener") return this.#listened(call, this.#memberOf(call, groupId));
-    if (!EFFECTS.has(call.method)) return;
     const member = this.#memberOf(call, groupId);
     const key = `${call.kind} ${call.handle} ${call.method}`;
     const count = member.inFlight.get(key) ?? 0;

@@ -15,6 +15,9 @@ const WAITING_BATCHES = 4;
 /** A poll asks for so many batches. */
 const POLLED_BATCHES = 2;
 
+/** Calls that change what waits, or ask for more. */
+const METHODS: ReadonlySet<string> = new Set(["poll", "seek", "pause", "resume"]);
+
 /** Offsets that a poll gave, the first of them still waiting. */
 interface Fetched {
   readonly offsets: Float64Array;
@@ -51,6 +54,7 @@ export class WaitingRows implements Checker {
   seam(call: SeamCall): void {
     if (call.kind !== "consumer") return;
     const { method, phase } = call;
+    if (!METHODS.has(method)) return;
     const member = this.#memberOf(call);
     if (member === undefined) return;
     if (method === "poll" && phase === "called") {
