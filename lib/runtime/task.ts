@@ -12,15 +12,14 @@ import { invariant } from "../base/assert.ts";
 import { errorAction } from "../core/error_policy.ts";
 import { decodeCommitMetadata } from "../core/commit_metadata.ts";
 import type { CommitWitness } from "../core/commit_witness.ts";
-import { OpenCommits } from "../core/open_commits.ts";
 import { TaskLifecycle } from "../core/task_lifecycle.ts";
 import { TaskTime } from "../core/task_time.ts";
 import type { RecordSlab } from "../columns/records.ts";
 import type { CommittedPosition, TopicPartition } from "../seams/broker.ts";
 import type { StepDetail, StepLabel } from "../seams/observer.ts";
 import { BatchProcessor } from "./batch_processor.ts";
-import { CommitOutputs } from "./commit_outputs.ts";
 import { IdleTime } from "./idle_time.ts";
+import { OpenWork } from "./open_work.ts";
 import { type RecoveredTask, recoverTask, type TaskOptions } from "./recover_task.ts";
 import type { RunnerParts, TaskStatus } from "./runner_parts.ts";
 import type { SubscriptionSpec } from "./subscription_spec.ts";
@@ -37,10 +36,9 @@ export class Task {
   readonly #parts: RunnerParts;
   readonly #recovered: RecoveredTask;
   readonly #keeper: TaskKeeper;
-  #commits: OpenCommits;
+  #commits: OpenWork;
   /** What the group holds, as far as is known. */
   #held: CommitWitness;
-  readonly #outputs = new Map<number, CommitOutputs>();
   readonly #processor: BatchProcessor;
   readonly #time: TaskTime;
   readonly #idle: IdleTime;
@@ -60,7 +58,7 @@ export class Task {
     this.#recovered = recovered;
     this.#keeper = recovered.keeper;
     this.#transactionalId = options.transactionalId;
-    this.#commits = new OpenCommits(recovered.live);
+    this.#commits = new OpenWork(recovered.state, recovered.live);
     this.#held = recovered.witness;
     const { observer } = parts.environment;
     this.#processor = new BatchProcessor(spec, {
@@ -134,14 +132,12 @@ export class Task {
 
   /** Rows that are processed and not committed. */
   get openRows(): number {
-    return this.#commits.commits.reduce((sum, each) => sum + each.rows, 0);
+    return this.#commits.rows;
   }
 
   /** Bytes of output that are not committed, about. */
   get openBytes(): number {
-    let bytes = 0;
-    for (const outputs of this.#outputs.values()) bytes += outputs.bytes;
-    return bytes;
+    return this.#commits.bytes;
   }
 
   /** Whether something is processed and not committed. */
@@ -202,7 +198,7 @@ export class Task {
     this.#step("batch:fetched", { from: input.from, to: input.to });
     const head = this.#commits.head;
     invariant(input.from === head.offset, `I-10: records from ${input.from} came where ${head.offset} was expected`);
-    const outputs = this.#openCommit();
+    const outputs = this.#commits.begin();
     const time = { taskTimeMs: head.taskTimeMs ?? undefined, isReplaying: false };
     const taskTimeMs = await this.#processor.process(input, time, outputs);
     if (this.#processor.hasWrittenState) await this.#recovered.ownership.claim();
@@ -227,7 +223,7 @@ export class Task {
       return;
     }
     this.#step("time:jumped", { offset: head.offset, taskTimeMs: target });
-    const outputs = this.#openCommit();
+    const outputs = this.#commits.begin();
     this.#time.jump(target);
     await this.#processor.jump(head.offset, { taskTimeMs: target, isReplaying: false }, outputs);
     this.#commits.extend({ to: head.offset, rows: 0, taskTimeMs: target, decisions: [entry] });
@@ -249,24 +245,20 @@ export class Task {
   /** Closes the open commit to more batches and hands it out; `undefined` when there is none or one is on its way. */
   seal(): SealedCommit | undefined {
     if (!this.canSeal) return undefined;
-    const commit = this.#commits.seal()!;
-    const { after } = commit;
-    this.#step("commit:sealed", { from: commit.from, to: after.offset, sequence: after.sequence });
+    const sealed = this.#commits.seal()!;
+    const { from, after } = sealed.commit;
+    this.#step("commit:sealed", { from, to: after.offset, sequence: after.sequence });
     return sealCommit(this, {
-      commit,
+      ...sealed,
       recovered: this.#recovered,
       before: this.#held,
       transactionalId: this.#transactionalId,
-      outputs: this.#outputs.get(commit.sequence)!,
     });
   }
 
   /** The oldest commit has happened. */
   apply({ commit, after }: SealedCommit): void {
-    const resolved = this.#commits.resolveOldest("applied");
-    invariant(resolved.sequence === commit.sequence, `I-03: commit ${commit.sequence} was applied out of order`);
-    this.#recovered.state.applyOldest();
-    this.#outputs.delete(commit.sequence);
+    this.#commits.apply(commit.sequence);
     this.#held = after;
     this.#keeper.committed(this.#commits.committed, commit.rows);
     this.#commitCount += 1;
@@ -274,10 +266,8 @@ export class Task {
 
   /** Drops all open commits. @returns Where to fetch from again. */
   rewind(): bigint {
-    if (!this.#isReplaying && this.#commits.oldest !== undefined) {
-      const { rewindTo } = this.#commits.abortAll();
-      this.#recovered.state.abortAll();
-      this.#outputs.clear();
+    const rewindTo = this.#isReplaying ? undefined : this.#commits.abortAll();
+    if (rewindTo !== undefined) {
       this.#processor.reset();
       this.#time.restore(rewindTo.taskTimeMs);
       this.#time.wake(this.#parts.environment.clock.monotonicMs());
@@ -363,24 +353,13 @@ export class Task {
     observer.step(label, { subscription: this.#spec.name, partition: this.partition, ...detail });
   }
 
-  /** Outputs of the commit that takes the next batch; opens one in state when there is none. */
-  #openCommit(): CommitOutputs {
-    const sequence = this.#commits.accumulating?.sequence ?? this.#commits.head.sequence + 1;
-    let outputs = this.#outputs.get(sequence);
-    if (outputs === undefined) {
-      this.#outputs.set(sequence, outputs = new CommitOutputs());
-      this.#recovered.state.begin();
-    }
-    return outputs;
-  }
-
   #goLiveWhenThere(): void {
     if (!this.#replay.isDone) return;
     const { live } = this.#recovered;
     this.#replay.end();
     this.#life.to("running");
     if (live.taskTimeMs !== null) this.#time.jump(live.taskTimeMs);
-    this.#commits = new OpenCommits({ ...live, taskTimeMs: this.#time.taskTimeMs });
+    this.#commits = new OpenWork(this.#recovered.state, { ...live, taskTimeMs: this.#time.taskTimeMs });
     this.#time.wake(this.#parts.environment.clock.monotonicMs());
     this.#processor.reset();
     this.#keeper.live(this.#commits.committed);
@@ -394,7 +373,7 @@ export class Task {
   }
 
   #commitNothing(): void {
-    this.#openCommit();
+    this.#commits.begin();
     this.#commits.extend({ to: this.#commits.head.offset, rows: 0, taskTimeMs: this.#time.taskTimeMs });
   }
 }

@@ -47,8 +47,8 @@ export const UNDO_MUTANTS: readonly Mutant[] = [
   {
     name: "outputs-survive-an-abort",
     sentence: "A rewind takes state back and leaves the encoded outputs: they are sent with the next commit",
-    file: TASK,
-    find: "      this.#outputs.clear();\n",
+    file: "lib/runtime/open_work.ts",
+    find: "    this.#outputs.clear();\n",
     replace: "",
     breaks: ["I-05", "I-06"],
     needs: "a commit that does not happen",
