@@ -63,7 +63,7 @@ export function misreadNewestManifests(strike: Strike): boolean {
   return misread > 0;
 }
 
-/** Checkpoints of a task that can be restored, newest first. */
+/** Checkpoints of a task that can be restored, newest first: those to which the journal of decisions reaches back. */
 function usableCheckpoints(world: FaultWorld, at: { readonly groupId: string; readonly place: Place }): Whole[] {
   const { groupId, place: { topic, partition } } = at;
   const committed = committedOf(world, at);
@@ -74,7 +74,8 @@ function usableCheckpoints(world: FaultWorld, at: { readonly groupId: string; re
   for (const name of checkpointNames(world, groupId, partition).filter(isManifest)) {
     const manifest = wholeManifest(world, name);
     const offset = Number(manifest?.position.offsets[0]?.offset ?? -1);
-    if (manifest?.lineage !== metadata.lineage || offset < log.logStart || offset > committed.offset) continue;
+    const first = Math.max(log.logStart, Number(metadata.journal.from));
+    if (manifest?.lineage !== metadata.lineage || offset < first || offset > committed.offset) continue;
     if (manifest.position.commitSequence <= metadata.commitSequence) usable.push({ name, manifest });
   }
   return usable.sort((left, right) => compareManifests(right.manifest, left.manifest));

@@ -68,16 +68,25 @@ function isStateLost(world: FaultWorld, at: { readonly groupId: string; readonly
   );
   return isTouched &&
     !checkpointNames(world, at.groupId, at.place.partition).some((name) =>
-      name.startsWith(prefix) && isWhole(world, names, name)
+      name.startsWith(prefix) && isWhole(world, names, { name, from: metadata.journal.from })
     );
 }
 
-/** Whether a name is that of a manifest that can be read, all of whose files can be. */
-function isWhole(world: FaultWorld, names: CheckpointNames, name: string): boolean {
+/**
+ * Whether a name is that of a manifest that can be read, all of whose files can be, and to which the journal of decisions
+ * reaches back: an older one is left over, and no use to anybody.
+ */
+function isWhole(
+  world: FaultWorld,
+  names: CheckpointNames,
+  at: { readonly name: string; readonly from: bigint },
+): boolean {
+  const { name, from } = at;
   if (!name.endsWith("-manifest.json") || !world.blobs.intact(name)) return false;
   try {
     const { manifest } = decodeManifest(world.blobs.peek(name)!, name, names);
-    return manifest.segments.every((segment) => world.blobs.intact(segment.name));
+    const { offset = -1n } = manifest.position.offsets[0] ?? {};
+    return offset >= from && manifest.segments.every((segment) => world.blobs.intact(segment.name));
   } catch {
     // Of a newer release, or planted: no use to anybody.
     return false;
