@@ -69,7 +69,7 @@ Deno.test("parseFaultPlan() names the place and what was found there", () => {
   const cases: readonly (readonly [value: unknown, message: string])[] = [
     [{ fault }, "Cannot read fault plan as it must be an array of faults: current value is {"],
     [[fault, 7], "Cannot read fault plan as fault 1 must be an object: current value is 7"],
-    [[{ ...fault, kind: "P99" }], "'kind' of fault 0 must be one of P1, P2 ... O7: current value is \"P99\""],
+    [[{ ...fault, kind: "P99" }], "'kind' of fault 0 must be one of P1, P2 ... O8: current value is \"P99\""],
     [[{ ...fault, kind: "toString" }], 'current value is "toString"'],
     [[{ ...fault, atMs: -1 }], "'atMs' of fault 0 must be an integer in [0, 9007199254740991]: current value is -1"],
     [[{ ...fault, draw: 2 ** 32 }], "'draw' of fault 0 must be an integer in [0, 4294967295]"],
