@@ -7,8 +7,8 @@ import { runSlices, type SeedSlice } from "./seed_slices.ts";
 
 /** Shares of a campaign's time, and seeds of a slice. */
 const PLAN: readonly { readonly profile: Profile; readonly share: number; readonly seeds: number }[] = [
-  { profile: "small", share: 0.55, seeds: 200 },
-  { profile: "standard", share: 0.45, seeds: 20 },
+  { profile: "small", share: 0.55, seeds: 400 },
+  { profile: "standard", share: 0.45, seeds: 40 },
 ];
 
 interface Spent {

@@ -184,14 +184,24 @@ async function runHere(args: Arguments): Promise<RunTotals> {
 }
 
 /** Seeds of a child at a time: enough to be worth its start, few enough to share well. */
-const SLICE = { small: 250, standard: 25, soak: 2 } as const;
+const SLICE = { small: 500, standard: 50, soak: 2 } as const;
 
 function* slicesOf(args: Arguments): Generator<SeedSlice> {
-  const { from, to, profile, standard } = args;
-  for (let first = from; first <= to; first += SLICE[profile]) {
-    yield { from: first, to: Math.min(to, first + SLICE[profile] - 1), profile };
+  const { from, to, profile, standard, jobs } = args;
+  // Code gets fast by being run: the fewer children there are, the less often that begins anew.
+  const parts = jobs === 1 ? 1 : 2 * jobs;
+  const seeds = Math.min(2 * SLICE[profile], Math.max(SLICE[profile] / 5, Math.ceil((to - from + 1) / parts)));
+  for (let first = from; first <= to; first += seeds) {
+    yield { from: first, to: Math.min(to, first + seeds - 1), profile };
   }
   if (standard !== undefined) yield* slicesOf({ ...args, ...standard, profile: "standard", standard: undefined });
+}
+
+/** Whether seeds are run in children, which have the memory that suits them: not where something is told of each seed. */
+function wantsChildren({ from, to, jobs, standard, ...args }: Arguments): boolean {
+  const isTold = args.isTraced || args.isSummary || args.isJson || args.stopsAtFirst;
+  const isChanged = args.untilStep !== undefined || args.faults !== undefined || args.pin !== undefined;
+  return standard !== undefined || (from < to && (jobs > 1 || !(isTold || isChanged)));
 }
 
 async function runChildren(args: Arguments): Promise<RunTotals> {
@@ -205,9 +215,7 @@ async function runChildren(args: Arguments): Promise<RunTotals> {
 
 if (import.meta.main) {
   const args = readArguments(Deno.args);
-  const totals = args.standard !== undefined || (args.jobs > 1 && args.from < args.to)
-    ? await runChildren(args)
-    : await runHere(args);
+  const totals = wantsChildren(args) ? await runChildren(args) : await runHere(args);
   const summary = totals.summary();
   const missing = args.wantsMarks ? missingMarks(summary.marks) : [];
   const failed = summary.failed.length + missing.length;
