@@ -62,6 +62,18 @@ function clog(strike: Strike): void {
   world.clog(whom, lastingMs);
 }
 
+/** Some requests are refused; half of the time the abort that follows a refused transaction gets no answer either. */
+function refuse(strike: Strike): void {
+  const { world, fault } = strike;
+  strikeCalls(strike, { fate: "refused", calls: ["produce", "fetch", "admin", "commit"], timesMax: 6 });
+  if (world.options.guarantee !== "exactly-once" || strike.draw("abort", 2) === 0) return;
+  const fate = strike.draw("fate", 2) === 0 ? "request-lost" : "reply-lost";
+  strike.atStep(["produce:before"], { process: fault.process, skip: strike.draw("skip", 4) }, () => {
+    world.strike(fault, { process: fault.process, calls: ["produce"], fate: "refused" });
+    world.strike(fault, { process: fault.process, calls: ["endTransaction"], fate });
+  });
+}
+
 /** Injectors of the faults of the network. */
 export const NETWORK_FAULTS: Injectors<"N1" | "N2" | "N3" | "N4" | "N5" | "N6" | "N7" | "N8" | "N9"> = {
   N1: (strike) =>
@@ -75,5 +87,5 @@ export const NETWORK_FAULTS: Injectors<"N1" | "N2" | "N3" | "N4" | "N5" | "N6" |
   N6: cutOff,
   N7: clog,
   N8: (strike) => strikeCalls(strike, { fate: "reset", calls: [...effects(strike), ...READS], timesMax: 2 }),
-  N9: (strike) => strikeCalls(strike, { fate: "refused", calls: ["produce", "fetch", "admin", "commit"], timesMax: 6 }),
+  N9: refuse,
 };
