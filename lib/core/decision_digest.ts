@@ -1,4 +1,4 @@
-import { sha256Hex } from "../base/sha256.ts";
+import { sha256HexOfText } from "../base/sha256.ts";
 import type { DecisionEntry } from "./decision_entry.ts";
 
 /*
@@ -25,7 +25,7 @@ export function digestBelow(digest: bigint, entries: readonly DecisionEntry[], p
   let sum = digest;
   for (const { offset, kind, value } of entries) {
     if (offset >= position) continue;
-    if (kind === "jump") sum += BigInt(`0x${sha256Hex(new TextEncoder().encode(`${offset} ${value}`)).slice(0, 16)}`);
+    if (kind === "jump") sum += BigInt(`0x${sha256HexOfText(`${offset} ${value}`).slice(0, 16)}`);
     else {
       const end = offset + BigInt(value);
       sum += rowsBelow(kind, end < position ? end : position) - rowsBelow(kind, offset);

@@ -27,6 +27,8 @@ export class SubscriptionRunner {
   readonly #tasks: AssignedTasks;
   readonly #closing = new AbortController();
   readonly #aborted: Promise<void>;
+  /** End the waits for work that is under way. */
+  readonly #waits = new Set<() => void>();
   readonly #pollTrouble: Trouble;
   readonly #commitTrouble: Trouble;
   #consumer: Consumer | undefined;
@@ -53,6 +55,9 @@ export class SubscriptionRunner {
     this.#commitTrouble = new Trouble(environment, options.taskTimeoutMs);
     const { signal } = this.#closing;
     this.#aborted = new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    void this.#aborted.then(() => {
+      for (const leave of this.#waits) leave();
+    });
   }
 
   /** Name of the subscription. */
@@ -199,7 +204,18 @@ export class SubscriptionRunner {
 
   /** Resolves with the work, or at once when the close has become dirty: the work is then left to itself. */
   async #unlessAborted(work: Promise<void>): Promise<void> {
-    await Promise.race([work, this.#aborted]);
+    if (this.#closing.signal.aborted) return await Promise.race([work, this.#aborted]);
+    // A race would leave something behind with the promise that lives as long as the subscription, turn by turn.
+    await new Promise<void>((resolve, reject) => {
+      this.#waits.add(resolve);
+      work.then(() => {
+        this.#waits.delete(resolve);
+        resolve();
+      }, (error) => {
+        this.#waits.delete(resolve);
+        reject(error);
+      });
+    });
   }
 
   /** One turn: fetch, process, commit. */

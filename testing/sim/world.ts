@@ -18,6 +18,7 @@ import type { PlannedFault } from "./fault_kinds.ts";
 import { SimNetwork } from "./network.ts";
 import { Scheduler } from "./scheduler.ts";
 import { ProcessClock, SimClock } from "./sim_clock.ts";
+import { StepHooks } from "./step_hooks.ts";
 import { formatDetail, type Trace } from "./trace.ts";
 import { SimBlobStore } from "./stores/sim_blob_store.ts";
 import { SimDisk } from "./stores/sim_disk.ts";
@@ -48,13 +49,6 @@ export interface WorldParts {
   readonly inputTopics: readonly string[];
   /** Where lines go. */
   readonly trace: Trace;
-}
-
-interface StepHook {
-  readonly labels: readonly StepLabel[];
-  readonly process: number | undefined;
-  skip: number;
-  readonly action: (process: SimProcess, label: StepLabel) => void;
 }
 
 /** Streams of randomness, each for one purpose, so that a draw more of one does not change the others. */
@@ -92,7 +86,7 @@ export class SimWorld implements FaultWorld {
   readonly #brokerClock: SimClock;
   readonly #crashRandom: SeededRandom;
   #watchers = new Watchers([]);
-  #hooks: StepHook[] = [];
+  readonly #hooks = new StepHooks();
   #isHealed = false;
 
   /** @param parts Job, options and trace. */
@@ -237,7 +231,7 @@ export class SimWorld implements FaultWorld {
   ): void {
     const { process, skip = 0 } = options;
     const number = process === undefined ? undefined : this.#process(process).number;
-    this.#hooks.push({ labels, process: number, skip, action });
+    this.#hooks.add({ labels, process: number, skip, action });
   }
 
   strike(fault: PlannedFault, strike: CallStrike): void {
@@ -287,7 +281,7 @@ export class SimWorld implements FaultWorld {
   /** Nothing goes wrong any more; what stands still or is dead comes back. */
   heal(): void {
     this.#isHealed = true;
-    this.#hooks = [];
+    this.#hooks.clear();
     this.network.heal();
     this.blobs.heal();
     this.broker.faults.clear();
@@ -373,13 +367,7 @@ export class SimWorld implements FaultWorld {
   #stepped(process: VirtualProcess, label: StepLabel, detail: StepDetail): void {
     this.note(`${process.number}.${process.incarnation} ${label}${formatDetail(detail)}`);
     for (const checker of this.#watchers.step) checker.step(process, label, detail);
-    if (this.#hooks.length === 0) return;
-    const at = this.#hooks.findIndex((hook) =>
-      hook.labels.includes(label) && (hook.process ?? process.number) === process.number
-    );
-    if (at < 0 || this.#hooks[at]!.skip-- > 0) return;
-    const [hook] = this.#hooks.splice(at, 1);
-    hook!.action(process, label);
+    this.#hooks.stepped(process, label);
   }
 
   #told(process: VirtualProcess, what: ProcessNews, error?: Error): void {
