@@ -1,6 +1,8 @@
 import type { CheckpointNames, CheckpointTask } from "./checkpoint_names.ts";
 
 const encoder = new TextEncoder();
+/** An owner token stands behind the first folder of a name, in so many digits. */
+const TOKEN_DIGITS = 12;
 
 /** Who claims an owner token: enough to know one's own claim again after a lost reply. */
 export interface OwnerClaim extends CheckpointTask {
@@ -23,7 +25,12 @@ export interface OwnerClaim extends CheckpointTask {
  */
 export function greatestOwnerToken(listed: Iterable<string>, names: CheckpointNames): number {
   let greatest = 0;
-  for (const name of listed) greatest = Math.max(greatest, names.parse(name)?.ownerToken ?? 0);
+  // Claims stand last in a list, the latest of them at its end: it shows at a glance that no other name counts.
+  for (const name of [...listed].reverse()) {
+    const at = name.indexOf("/", names.prefix.length) + 1;
+    if (Number(name.slice(at, at + TOKEN_DIGITS)) <= greatest) continue;
+    greatest = Math.max(greatest, names.parse(name)?.ownerToken ?? 0);
+  }
   return greatest;
 }
 
