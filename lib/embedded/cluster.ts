@@ -177,6 +177,11 @@ export class EmbeddedCluster {
     operations.moveGroupCoordinator(this.#core, groupId, { untilMs: times.monotonicMs + forMs });
   }
 
+  /** Whether the coordinator of a group moves: requests to it are refused now. */
+  isMoving(groupId: string): boolean {
+    return this.#core.troubles.movingGroups.has(groupId);
+  }
+
   /** The coordinator of a transactional id moves: requests to it are refused for `forMs`. */
   moveTransactionCoordinator(transactionalId: string, forMs: number, times: Times): void {
     operations.moveTransactionCoordinator(this.#core, transactionalId, { untilMs: times.monotonicMs + forMs });

@@ -46,6 +46,9 @@ const CHANNELS: Readonly<Record<ClientCall, string>> = {
 /** Word of what happened reaches a process at most once in so many milliseconds, as with a broker that waits a little. */
 const NEWS_PAUSE_MS = 40;
 
+/** Between two requests that arrive one right after the other. */
+const GAP_MS = 0.001;
+
 interface Armed {
   readonly fault: PlannedFault;
   readonly strike: CallStrike;
@@ -229,28 +232,31 @@ class SimLink implements ServerLink {
       case "reset":
         if (random.uint32() % 2 === 0) this.#arrive(flight, 0, false);
         return this.reset();
-      case "duplicated":
-        this.#arrive(flight, 0, true);
+      case "duplicated": {
+        const firstMs = this.#arrive(flight, 0, true) - scheduler.nowMs;
         // On one connection nothing sent later can be overtaken: only what asks and changes no transaction lands late again.
         if (CHANNELS[call] === "producer") this.#arrive(flight, 0, false);
-        else scheduler.after(delayMs, "lands again", () => void this.#land(flight, false));
+        // The client hears of the first copy that lands: none may stand before that which is answered.
+        else scheduler.after(Math.max(delayMs, firstMs + GAP_MS), "lands again", () => void this.#land(flight, false));
         return;
+      }
       case "reply-lost":
         this.#giveUp(flight);
-        return this.#arrive(flight, 0, false);
+        return void this.#arrive(flight, 0, false);
       default:
-        return this.#arrive(flight, delayMs, true);
+        return void this.#arrive(flight, delayMs, true);
     }
   }
 
-  /** The request goes its way; those of one channel arrive in order. */
-  #arrive<T>(flight: Flight<T>, delayMs: number, isAnswered: boolean): void {
+  /** The request goes its way; those of one channel arrive in order. Returns when it arrives. */
+  #arrive<T>(flight: Flight<T>, delayMs: number, isAnswered: boolean): number {
     const { scheduler } = this.#network.parts;
     const channel = CHANNELS[flight.call];
     const ms = this.#network.travelMs(this.#owner.process.number) + delayMs;
-    const atMs = Math.max(scheduler.nowMs + ms, (this.#lastArrivalMs.get(channel) ?? 0) + 0.001);
+    const atMs = Math.max(scheduler.nowMs + ms, (this.#lastArrivalMs.get(channel) ?? 0) + GAP_MS);
     this.#lastArrivalMs.set(channel, atMs);
     scheduler.after(atMs - scheduler.nowMs, flight.call, () => void this.#land(flight, isAnswered, delayMs));
+    return atMs;
   }
 
   async #land<T>(flight: Flight<T>, isAnswered: boolean, delayMs = 0): Promise<void> {

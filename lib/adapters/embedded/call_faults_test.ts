@@ -161,6 +161,22 @@ Deno.test("a lost heartbeat means nothing, a lost join is tried again by the nex
   await broker.close();
 });
 
+Deno.test("a member that does not know whether it has joined says goodbye all the same", async () => {
+  for (const instanceId of [null, "i"]) {
+    const { broker } = stillBroker();
+    broker.createTopic("t");
+    const consumer = await broker.consumer({ groupId: "g", ...instanceId === null ? {} : { instanceId } });
+    await consumer.subscribe(["t"], new Told());
+    broker.rebalance("g");
+    broker.faults.next("join", "reply-lost");
+    await assertRejects(() => consumer.poll(NOW), BrokerTimeoutError);
+    assertEquals(broker.members("g").length, 1);
+    await consumer.close({ isLeaving: true });
+    assertEquals(broker.members("g"), []);
+    await broker.close();
+  }
+});
+
 Deno.test("faults: 'skip' and 'times' choose calls, and what happened is counted", async () => {
   const { broker } = stillBroker();
   broker.createTopic("t");

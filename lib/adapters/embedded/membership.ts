@@ -17,6 +17,8 @@ export interface MembershipOptions {
 
 /** While the group is quiet, the broker is asked again after so long. */
 const STABLE_MS = 1_000;
+/** For how long a goodbye is said again, in milliseconds. */
+const GOODBYE_MS = 2_000;
 /** The group was never seen stable. */
 const NEVER_STABLE = { count: -1, atMs: -Infinity };
 
@@ -125,18 +127,22 @@ export class Membership {
     } finally {
       this.assignment = [];
       this.#end.abort();
-      const isIn = this.#phase === "member" || this.#phase === "joining";
+      // Also while it is about to join: the group has it still, or again when only a reply was lost.
+      const mayBeIn = this.#phase !== "idle" && this.#phase !== "fenced";
       this.#phase = "idle";
-      if (isIn && (isLeaving || this.#options.instanceId === null)) await this.#sendLeave();
+      if (mayBeIn && (isLeaving || this.#options.instanceId === null)) await this.#sendLeave(isDirty ? 0 : GOODBYE_MS);
     }
   }
 
-  async #sendLeave(): Promise<void> {
+  /** Says goodbye, again for a moment when the coordinator moves: the others would have to wait for a session's end. */
+  async #sendLeave(timeoutMs: number): Promise<void> {
     const { groupId, memberId, instanceId } = this.metadata();
+    const { cluster } = this.#client.server;
     try {
-      await this.#client.request(
+      await this.#client.requestPatiently(
         "leave",
-        (times) => this.#client.server.cluster.leave({ groupId, memberId, instanceId }, times),
+        (times) => cluster.leave({ groupId, memberId, instanceId }, times),
+        { codes: PASSING_REFUSALS, timeoutMs },
       );
     } catch (error) {
       // The session timeout does what the lost goodbye did not.
@@ -263,7 +269,7 @@ export class Membership {
   /** Nobody polls: a dynamic member leaves, a static one falls silent until its session is over. */
   async #giveWay(): Promise<void> {
     this.#hasPolledLate = true;
-    if (this.#options.instanceId === null) await this.#sendLeave();
+    if (this.#options.instanceId === null) await this.#sendLeave(0);
   }
 
   #fencedError(): Error {

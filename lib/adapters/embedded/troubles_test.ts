@@ -174,6 +174,21 @@ Deno.test("subscribe() while the coordinator moves joins with a later poll", asy
   await broker.close();
 });
 
+Deno.test("a goodbye is said again while the coordinator moves, for two seconds; a dirty close says it once", async () => {
+  for (const [forMs, isDirty, isGone] of [[1_500, false, true], [2_500, false, false], [10, true, false]] as const) {
+    const { broker, clock } = made();
+    const { consumer } = await member(broker);
+    assertEquals(await valuesOf(consumer), []);
+    broker.moveCoordinator("g", { forMs });
+    const closing = consumer.close({ isDirty });
+    await clock.advance(2_000);
+    await closing;
+    await clock.advance(forMs);
+    assertEquals(broker.members("g").length, isGone ? 0 : 1, `${forMs} ms, dirty: ${isDirty}`);
+    await broker.close();
+  }
+});
+
 Deno.test("a transaction waits for its coordinator that moves", async () => {
   const { broker, clock, values } = made();
   const producer = await broker.transactionalProducer({ transactionalId: "x" });

@@ -32,7 +32,10 @@ export class Drains implements Checker {
     this.#view.mark("a worker was drained");
     if (this.#unheard.has(process.number)) return;
     const instance = `instance-${process.number}-`;
-    for (const groupId of this.#view.broker.cluster.state.groups.keys()) {
+    const { cluster } = this.#view.broker;
+    for (const groupId of cluster.state.groups.keys()) {
+      // Nobody could be told, for as long as a goodbye is tried again.
+      if (cluster.isMoving(groupId)) continue;
       for (const { instanceId, memberId, assignment } of this.#view.broker.members(groupId)) {
         if (instanceId?.startsWith(instance) !== true || memberId.startsWith(FOREIGN)) continue;
         this.#view.violate(

@@ -27,6 +27,8 @@ interface Place {
   committedMax: number;
   /** Life that went live last. */
   owner: number;
+  /** Whether its task is still there: one that is opened after it may be closed before it goes live. */
+  isLive: boolean;
   /** Whether that one has closed its task in good order. */
   isClean: boolean;
   /** Rows that failures so far may have repeated. */
@@ -93,7 +95,14 @@ export class InflightLedger implements Checker {
         return this.#live(process, detail);
       case "task:closed-clean": {
         const place = this.#placeOf(detail);
-        if (place !== undefined && place.owner === lifeKey(process)) place.isClean = true;
+        if (place === undefined || place.owner !== lifeKey(process) || !place.isLive) return;
+        place.isClean = true;
+        place.isLive = false;
+        return;
+      }
+      case "task:closed-dirty": {
+        const place = this.#placeOf(detail);
+        if (place !== undefined && place.owner === lifeKey(process)) place.isLive = false;
         return;
       }
     }
@@ -120,7 +129,7 @@ export class InflightLedger implements Checker {
     let place = this.#places.get(key);
     if (place === undefined) {
       const committedMax = this.#history.of(groupId, topic, partition)?.offset ?? 0;
-      place = { ...found, producedTo: 0, committedMax, owner: -1, isClean: false, repeats: 0 };
+      place = { ...found, producedTo: 0, committedMax, owner: -1, isLive: false, isClean: false, repeats: 0 };
       this.#places.set(key, place);
     }
     return place;
@@ -183,6 +192,7 @@ export class InflightLedger implements Checker {
     place.repeats += inFlight;
     place.producedTo = from;
     place.owner = lifeKey(process);
+    place.isLive = true;
     place.isClean = false;
   }
 }

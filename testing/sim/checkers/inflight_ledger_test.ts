@@ -97,6 +97,17 @@ Deno.test("I-06: a clean handover that leaves something uncommitted is found", (
   );
 });
 
+Deno.test("I-06: a task that was closed before it went live hands nothing over", () => {
+  const run = played();
+  live(run, 0, 0);
+  seal(run, 0, 0, 5);
+  produce(run, 0);
+  run.step(0, "task:closed-dirty", { partition: 0 });
+  run.step(0, "task:closed-clean", { partition: 0 });
+  live(run, 0, 0);
+  assertEquals([run.violations, most(run)], [[], 5]);
+});
+
 Deno.test("I-06: exactly-once there is nothing to repeat", () => {
   const run = played();
   live(run, 0, 0);

@@ -195,7 +195,8 @@ export class RetentionRules implements Checker {
     if (gone === undefined || !gone.manifest.segments.every((segment) => this.#view.blobs.intact(segment.name))) return;
     const { retainedCheckpoints } = this.#view.options;
     const { broken, reached } = this.#sights.get(`${who} ${prefix}`) ?? {};
-    const isPast = isOnTheWay(gone, reached);
+    // One that was read as damaged does not tell how far it stands: the others need not be newer.
+    const isPast = isOnTheWay(gone, reached) && !this.#view.blobs.hasLied(name);
     let newer = 0, damaged = 0;
     for (const other of this.#book.checkpointsOf(prefix)) {
       if (other === gone) continue;

@@ -40,7 +40,7 @@ export class DeadLetterChecker implements Checker {
   readonly #refused = new Map<number, Map<number, Refused>>();
   /** Rows that processes told that they have refused, by partition. */
   readonly #told = new Map<number, number>();
-  /** Those of each process since it opened its task, a silent replay left out: by process, then by partition. */
+  /** Those of each process since its task went live: by process, then by partition. */
   readonly #toldLive = new Map<number, Map<number, number>>();
 
   /**
@@ -70,12 +70,13 @@ export class DeadLetterChecker implements Checker {
   step(process: SimProcess, label: StepLabel, detail: StepDetail): void {
     const partition = detail.partition as number;
     // What a silent replay refuses again was counted when it was live.
+    if (label === "restore:begin") this.#liveOf(process).delete(partition);
     if (label === "restore:live") this.#liveOf(process).set(partition, 0);
     if (label !== "batch:rejected") return;
     const rows = (detail.rejectedRows as number | undefined) ?? 0;
     this.#told.set(partition, (this.#told.get(partition) ?? 0) + rows);
-    const live = this.#liveOf(process);
-    live.set(partition, (live.get(partition) ?? 0) + rows);
+    const live = this.#liveOf(process).get(partition);
+    if (live !== undefined) this.#liveOf(process).set(partition, live + rows);
   }
 
   process(process: SimProcess, what: string): void {
@@ -99,7 +100,7 @@ export class DeadLetterChecker implements Checker {
         const told = this.#toldLive.get(process.number)?.get(partition);
         if (topic !== input || told === undefined || told === rejectedRows) continue;
         const what = `process ${process.number} has refused ${told} rows of partition ${partition}`;
-        this.#view.violate("I-29", `${what} since it opened the task, and its status says ${rejectedRows}`);
+        this.#view.violate("I-29", `${what} since its task is live, and its status says ${rejectedRows}`);
       }
     }
   }

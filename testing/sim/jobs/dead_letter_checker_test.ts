@@ -81,6 +81,9 @@ Deno.test("DeadLetterChecker knows of rows that a handler rejects, and of rows t
 Deno.test("DeadLetterChecker finds a status that does not count the rows which its process has refused", () => {
   const history = new History({ job: "tally", onRecordError: "skip" });
   history.input([BAD, BAD]);
+  // Silent replay refuses again what was refused.
+  history.refusedRows(5);
+  history.goesLive();
   history.refusedRows(2);
   history.commit(2);
   history.statusSays(2);

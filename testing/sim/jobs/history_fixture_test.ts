@@ -110,6 +110,11 @@ export class History {
     }
   }
 
+  /** The task of a partition is live from now on. */
+  goesLive(partition = 0): void {
+    for (const checker of this.checkers) checker.step?.({ number: 0 } as SimProcess, "restore:live", { partition });
+  }
+
   /** The status of the process that tells so, from now on. */
   statusSays(rejectedRows: number): void {
     const tasks = [{ topic: INPUT, partition: 0, rejectedRows }];
