@@ -1,9 +1,10 @@
 /** Starts and stops real servers for tests: `deno task services up kafka --nodes 3`. */
 import { kafka } from "./kafka.ts";
+import { s3 } from "./s3.ts";
 import type { Service } from "./service.ts";
 import { toxiproxy } from "./toxiproxy.ts";
 
-const SERVICES: readonly Service[] = [kafka, toxiproxy];
+const SERVICES: readonly Service[] = [kafka, s3, toxiproxy];
 
 function usage(): never {
   console.error(
