@@ -99,7 +99,7 @@ Deno.test("a wrong value from the environment names its variable", () => {
   assertThrows(() => resolveOptions("app", { constructorOptions: {}, environment }), TypeError, "from TURBINE_BROKER");
 });
 
-Deno.test("an unknown scheme names the import that provides it, and one not built yet what to use instead", () => {
+Deno.test("an unknown scheme names the import that provides it", () => {
   const more = { adapters: [], environment: undefined as never };
   assertThrows(
     () => resolveLocation({ kind: "state", place: "rocksdb:./s" }, more),
@@ -119,7 +119,7 @@ Deno.test("an unknown scheme names the import that provides it, and one not buil
   assertThrows(
     () => resolveLocation({ kind: "checkpoints", place: "s3://bucket" }, more),
     TypeError,
-    "not available in this release, use file:",
+    "the scheme 's3:' needs its adapter in 'adapters', imported from @turbine/turbine/s3",
   );
   assertThrows(
     () => resolveLocation({ kind: "checkpoints", place: "ftp:x" }, more),

@@ -9,11 +9,7 @@ const PROVIDED_BY: Readonly<Record<string, string>> = {
   kafka: "@turbine/turbine/kafka",
   kafkajs: "@turbine/turbine/kafkajs",
   rocksdb: "@turbine/turbine/rocksdb",
-};
-
-/** Schemes of the design that this release has no adapter for. */
-const PLANNED_SCHEMES: Readonly<Record<string, string>> = {
-  s3: "use file: on a directory that survives the machine",
+  s3: "@turbine/turbine/s3",
 };
 
 /** The option that a location belongs to, and the factory of an adapter for it. */
@@ -46,10 +42,7 @@ export function resolveLocation<T extends Broker | StateStoreProvider | BlobStor
   const known = more.adapters.filter((adapter) => factoryOf(adapter, kind) !== undefined)
     .map((adapter) => `${adapter.scheme}:`);
   const provider = PROVIDED_BY[scheme];
-  const planned = PLANNED_SCHEMES[scheme];
-  const next = planned !== undefined
-    ? `the scheme '${scheme}:' is not available in this release, ${planned}`
-    : provider !== undefined
+  const next = provider !== undefined
     ? `the scheme '${scheme}:' needs its adapter in 'adapters', imported from ${provider}`
     : `its scheme must be one of ${[...new Set(known)].map((each) => `'${each}'`).join(" ")}`;
   throw new TypeError(`Cannot open '${kind}' as ${next}: current value is '${place}'`);
