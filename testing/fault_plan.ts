@@ -1,8 +1,10 @@
 import fc, { type Arbitrary } from "fast-check";
-import type { SimOptions } from "./sim/contracts.ts";
 import { durationRange, FAULT_KIND_LIST } from "./sim/fault_durations.ts";
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from "./sim/fault_kinds.ts";
 import { sortedPlan } from "./sim/fault_plan.ts";
+
+/** What durations of faults depend on beside the options: what most runs have. */
+const USUAL = { requestTimeoutMs: 1_000, checkpointIntervalMs: 5_000 };
 
 /** Options of {@linkcode faultPlan}. */
 export interface FaultPlanOptions {
@@ -52,8 +54,7 @@ export function faultPlan(options: FaultPlanOptions = {}): Arbitrary<readonly Pl
     );
   }
   const faultOf = (kind: FaultKind): Arbitrary<PlannedFault> => {
-    // The duration of a kind depends on these two options of a run only.
-    const [low, high] = durationRange(kind, { safetyMs: durationMs, failoverGraceMs } as SimOptions);
+    const [low, high] = durationRange(kind, { safetyMs: durationMs, failoverGraceMs, ...USUAL });
     return fc.record({
       kind: fc.constant(kind),
       atMs: fc.nat({ max: durationMs - 1 }),

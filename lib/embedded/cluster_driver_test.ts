@@ -39,7 +39,8 @@ export class Driver {
   readonly #sessions = new Map<string, ProducerSession>();
   readonly #sequences = new Map<string, number>();
   readonly #readers = new Map<string, Reader>();
-  readonly #exhausted = new Set<string>();
+  /** Last epoch of those that have no other. */
+  readonly #exhausted = new Map<string, number>();
   /** Ends that were decided by the producer; all others are aborts by the coordinator. */
   readonly #decided = new Map<string, boolean>();
   #counter = 0;
@@ -98,7 +99,7 @@ export class Driver {
       case "initialize":
         return this.#initialize(SENDERS[op.sender]!);
       case "exhaust":
-        return cluster.exhaustEpochs(SENDERS[op.sender]!).kind === "done" && this.#exhausted.add(SENDERS[op.sender]!);
+        return this.#exhaust(SENDERS[op.sender]!);
       case "end":
         return this.#end(SENDERS[op.sender]!, op.isCommit);
       case "offsets": {
@@ -160,10 +161,21 @@ export class Driver {
     return reply;
   }
 
+  #exhaust(name: string): boolean {
+    if (this.cluster.exhaustEpochs(name).kind !== "done") return false;
+    this.#exhausted.set(name, this.cluster.state.transactions.get(name)!.producerEpoch);
+    return true;
+  }
+
   #adopt(name: string, session: ProducerSession): void {
     const old = this.#sessions.get(name);
     if (old?.producerId === session.producerId && old.producerEpoch === session.producerEpoch) return;
-    if (this.#exhausted.delete(name)) assert(old?.producerId !== session.producerId, "used up epochs need a new id");
+    const last = this.#exhausted.get(name);
+    // What a timeout has bumped before is the last one, and its producer may hear of it only now.
+    if (last !== undefined && (old?.producerId !== session.producerId || session.producerEpoch !== last)) {
+      assert(old?.producerId !== session.producerId, "used up epochs need a new id");
+      this.#exhausted.delete(name);
+    }
     this.#sessions.set(name, session);
     for (let p = 0; p < PARTITIONS; p++) this.#sequences.delete(`${name}:${p}`);
   }

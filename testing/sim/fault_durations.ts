@@ -4,8 +4,14 @@ import { FAULT_KINDS, type FaultKind } from "./fault_kinds.ts";
 /** Shortest and longest duration of a fault, in milliseconds. */
 export type DurationRange = readonly [lowMs: number, highMs: number];
 
+/** What durations depend on. */
+export type DurationOptions = Pick<
+  SimOptions,
+  "safetyMs" | "failoverGraceMs" | "requestTimeoutMs" | "checkpointIntervalMs"
+>;
+
 /** What a kind means by its duration; kinds without an entry draw one of {@linkcode GENERAL}. */
-type RangeOf = (options: SimOptions) => DurationRange;
+type RangeOf = (options: DurationOptions) => DurationRange;
 
 const GENERAL: DurationRange = [10, 5_000];
 
@@ -91,7 +97,7 @@ export function aftermathMs(kind: FaultKind): number {
  * @param options What was drawn for the run.
  * @returns Shortest and longest duration; neither is longer than half of the time with faults.
  */
-export function durationRange(kind: FaultKind, options: SimOptions): DurationRange {
+export function durationRange(kind: FaultKind, options: DurationOptions): DurationRange {
   const [low, high] = RANGES[kind]?.(options) ?? GENERAL;
   const most = Math.max(1, options.safetyMs / 2);
   return [Math.max(1, Math.min(low, most)), Math.max(1, Math.min(high, most))];
