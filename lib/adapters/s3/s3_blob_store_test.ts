@@ -9,7 +9,7 @@ import {
 } from "../../base/errors.ts";
 import { blobStoreContract } from "../../../testing/contracts/blob_store_contract.ts";
 import { registerContract } from "../../../testing/contracts/contract.ts";
-import { FakeS3 } from "./fake_s3_test.ts";
+import { type FakeCall, FakeS3 } from "./fake_s3_test.ts";
 import { s3BlobStore } from "./s3.ts";
 import type { S3BlobStore } from "./s3_blob_store.ts";
 import type { S3Options } from "./s3_options.ts";
@@ -49,6 +49,13 @@ function rule(
       await fake.stop();
     }
   });
+}
+
+async function seen(fake: FakeS3, call: FakeCall, times: number): Promise<void> {
+  for (let tries = 0; fake.count(call) < times; tries++) {
+    assert(tries < 2_000, `waited in vain for ${times} of '${call}'`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -224,7 +231,7 @@ rule("S3BlobStore.create() believes no completion that has left another object, 
   assertEquals([fake.count("complete"), fake.objects.get("p/large")!.bytes.length], [2, LARGE.length]);
   fake.fail("complete", { answer: { status: 200, code: "" } });
   const creating = store.create("other", LARGE);
-  while (fake.count("complete") < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  await seen(fake, "complete", 3);
   fake.put("p/other", bytesOf("theirs"), { "turbine-writer": "somebody" });
   assertEquals(await creating, { isCreated: false, existing: bytesOf("theirs") });
 });
@@ -232,7 +239,7 @@ rule("S3BlobStore.create() believes no completion that has left another object, 
 rule("S3BlobStore.create() remembers a lost completion when the server is gone afterwards", async (fake, store) => {
   fake.fail("complete", { answer: "cut" });
   const creating = store.create("large", LARGE);
-  while (fake.count("abort") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await seen(fake, "abort", 1);
   fake.fail("begin", { answer: { status: 403, code: "AccessDenied" } }, 100);
   fake.fail("head", { answer: { status: 403, code: "AccessDenied" } }, 100);
   const error = await assertRejects(() => creating, BlobDeniedError);
@@ -242,7 +249,7 @@ rule("S3BlobStore.create() remembers a lost completion when the server is gone a
 rule("S3BlobStore.create() loses a large object whose completion was lost against another one", async (fake, store) => {
   fake.fail("complete", { answer: "cut" });
   const creating = store.create("large", LARGE);
-  while (fake.count("complete") === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await seen(fake, "complete", 1);
   fake.put("p/large", LARGE, { "turbine-writer": "somebody" });
   assertEquals((await creating).isCreated, false);
 });
@@ -379,7 +386,7 @@ rule("S3BlobStore has no more requests under way than it may", async (fake, stor
 rule("S3BlobStore.close() ends what is under way, and later calls fail", async (fake, store) => {
   fake.fail("get", { answer: "silence" });
   const reading = assertRejects(() => store.get("a"), BlobTimeoutError, "the store was closed meanwhile");
-  while (fake.count("get") === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await seen(fake, "get", 1);
   await store.close();
   await reading;
   for (const call of [() => store.get("a"), () => store.create("a", new Uint8Array(1)), () => store.list("")]) {
