@@ -297,6 +297,8 @@ export class TaskKeeper {
       );
       this.#trimTo = await checkpoints.publish(snapshot, position);
       this.#checkpointed = position.offsets[0]!.offset;
+      // Where the last one stands too, another one makes room only as it takes the place of an older one: there is no hurry.
+      if (isForced && position.commitSequence === this.#checkpointedSequence) this.#pause();
       this.#checkpointedSequence = position.commitSequence;
       this.#rowsSince -= rowsBefore;
       this.#forcedFailures = 0;
@@ -305,9 +307,15 @@ export class TaskKeeper {
     } catch (error) {
       if (isForced) this.#forcedFailures += 1;
       if (error instanceof CheckpointConflictError) this.#outranked(Number(error.context.greatest ?? 0));
-      this.#notBeforeMs = environment.clock.monotonicMs() + Math.min(1_000, this.#parts.options.checkpointIntervalMs);
+      this.#pause();
       throw error;
     }
+  }
+
+  /** No other checkpoint for a while. */
+  #pause(): void {
+    const { environment, options } = this.#parts;
+    this.#notBeforeMs = environment.clock.monotonicMs() + Math.min(1_000, options.checkpointIntervalMs);
   }
 
   /** Somebody has claimed a greater token: a later owner, or one that lost the partition before it claimed. */
