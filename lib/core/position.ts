@@ -63,7 +63,7 @@ export function encodePosition(position: TaskPosition): Uint8Array {
     ownerToken: position.ownerToken,
     journal: toStoredJournal(journal),
   });
-  return encoder.encode(`${VERSION} ${sha256HexOfText(body).slice(0, CHECK_DIGITS)}\n${body}`);
+  return encoder.encode(`${VERSION} ${checkOf(body)}\n${body}`);
 }
 
 /**
@@ -80,9 +80,7 @@ export function decodePosition(bytes: Uint8Array): TaskPosition {
   if (!head.startsWith(VERSION + " ")) {
     throw corrupt(`it begins with '${text.slice(0, 24)}' instead of '${VERSION}'`);
   }
-  if (head.slice(VERSION.length + 1) !== sha256HexOfText(body).slice(0, CHECK_DIGITS)) {
-    throw corrupt("its checksum does not match");
-  }
+  if (head.slice(VERSION.length + 1) !== checkOf(body)) throw corrupt("its checksum does not match");
   const raw = JSON.parse(body) as {
     offsets: StoredInput[];
     taskTimeMs: number | null;
@@ -132,6 +130,10 @@ export function comparePositions(a: TaskPosition, b: TaskPosition): number {
 function toStored({ topic, partition, offset, leaderEpoch, topicId }: InputPosition): StoredInput {
   const text = String(offset);
   return topicId === undefined ? [topic, partition, text, leaderEpoch] : [topic, partition, text, leaderEpoch, topicId];
+}
+
+function checkOf(body: string): string {
+  return sha256HexOfText(body).slice(0, CHECK_DIGITS);
 }
 
 function toStoredJournal({ from, entries, digest }: DecisionJournal): StoredJournal {

@@ -187,6 +187,23 @@ export function metadataReply(
   return writer.noTags().finish();
 }
 
+/** The reply to InitProducerId v1. */
+export function producerIdReply(producerId: bigint): Uint8Array {
+  return new ByteWriter().int32(0).int16(0).int64(producerId).int16(0).finish();
+}
+
+/** The reply to Produce v9 for partition 0 of topic 't'. */
+export function producedReply(errorCode: number): Uint8Array {
+  const writer = new ByteWriter();
+  writer.compactArray(["t"], (topic) => {
+    writer.compactString(topic).compactArray([0], (partition) => {
+      writer.int32(partition).int16(errorCode).int64(0n).int64(-1n).int64(0n);
+      writer.compactArray([], () => {}).compactString(null).noTags();
+    }).noTags();
+  });
+  return writer.int32(0).noTags().finish();
+}
+
 /** Waits until something holds. */
 export async function until(isTrue: () => boolean): Promise<void> {
   const endMs = performance.now() + 10_000;

@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { spansOf } from "../../columns/spans.ts";
 import type { Records } from "../../columns/records.ts";
-import { type Answering, FakeKafka, metadataReply } from "./fake_kafka_test.ts";
+import { type Answering, FakeKafka, metadataReply, producedReply, producerIdReply } from "./fake_kafka_test.ts";
 import { kafkaBroker } from "./kafka.ts";
-import { ByteWriter } from "./protocol/byte_writer.ts";
 
 const [PRODUCE, METADATA, INIT_PRODUCER_ID] = [0, 3, 22] as const;
 const TOO_LARGE = 10;
@@ -12,37 +11,25 @@ function recordsOf(values: readonly string[]): Records {
   return { count: values.length, keys: null, values: spansOf(values), timestamps: null, headers: null };
 }
 
-/** The reply to Produce v9 for one partition. */
-function produced(errorCode: number): Uint8Array {
-  const writer = new ByteWriter();
-  writer.compactArray(["t"], (topic) => {
-    writer.compactString(topic).compactArray([0], (partition) => {
-      writer.int32(partition).int16(errorCode).int64(0n).int64(-1n).int64(0n);
-      writer.compactArray([], () => {}).compactString(null).noTags();
-    }).noTags();
-  });
-  return writer.int32(0).noTags().finish();
-}
-
 /** A broker with one topic; `produce` answers each request to produce by its number. */
 function answering(produce: (count: number) => ReturnType<Answering>): Answering {
   let [producerId, count] = [0n, 0];
   return ({ apiKey, address }) => {
     if (apiKey === METADATA) return metadataReply(address, [{ topic: "t" }]);
-    if (apiKey === INIT_PRODUCER_ID) return new ByteWriter().int32(0).int16(0).int64(producerId++).int16(0).finish();
+    if (apiKey === INIT_PRODUCER_ID) return producerIdReply(producerId++);
     return apiKey === PRODUCE ? produce(count++) : null;
   };
 }
 
 for (
-  const [what, answer, kind] of [["refused", produced(TOO_LARGE), "not-applied"], [
+  const [what, answer, kind] of [["refused", producedReply(TOO_LARGE), "not-applied"], [
     "cut off",
     "hang-up",
     "unknown",
   ]] as const
 ) {
   Deno.test(`KafkaProducer.produce() does not let records overtake others whose request is ${what}`, async () => {
-    const answers = answering((count) => count === 0 ? answer : produced(0));
+    const answers = answering((count) => count === 0 ? answer : producedReply(0));
     await FakeKafka.with(answers, async ({ address, requests }) => {
       const broker = kafkaBroker({ brokers: [address] });
       const producer = await broker.producer();

@@ -3,7 +3,7 @@ import { Witness } from "../../../testing/contracts/broker_contract_kit.ts";
 import { recordsOf } from "../../../testing/record_rows.ts";
 import { TestAuthority } from "../../../testing/lanes/certificates.ts";
 import { AuthorizationError, BrokerUnavailableError, NotModelledError, UnknownTopicError } from "../../base/errors.ts";
-import { type Answering, FakeKafka, metadataReply, versionsReply } from "./fake_kafka_test.ts";
+import { type Answering, FakeKafka, metadataReply, producerIdReply, versionsReply } from "./fake_kafka_test.ts";
 import { kafka, kafkaBroker } from "./kafka.ts";
 import type { KafkaOptions } from "./kafka_options.ts";
 import { processEnvironment } from "./process_environment.ts";
@@ -18,7 +18,7 @@ const TLS_ALERT = new Uint8Array([21, 3, 3, 0, 2, 2, 80]);
 function cluster(topics: () => Parameters<typeof metadataReply>[1] = () => []): Answering {
   return ({ apiKey, address }) => {
     if (apiKey === METADATA) return metadataReply(address, topics());
-    return apiKey === INIT_PRODUCER_ID ? new ByteWriter().int32(0).int16(0).int64(9n).int16(0).finish() : null;
+    return apiKey === INIT_PRODUCER_ID ? producerIdReply(9n) : null;
   };
 }
 

@@ -4,9 +4,15 @@ import { recordsOf } from "../../../testing/record_rows.ts";
 import { SeededRandom } from "../../../testing/seeded_random.ts";
 import { spanBytes } from "../../columns/spans.ts";
 import { decodeBatches } from "./decode_batches.ts";
-import { type FakeAnswer, FakeKafka, type FakeRequest, metadataReply } from "./fake_kafka_test.ts";
+import {
+  type FakeAnswer,
+  FakeKafka,
+  type FakeRequest,
+  metadataReply,
+  producedReply,
+  producerIdReply,
+} from "./fake_kafka_test.ts";
 import { kafkaBroker } from "./kafka.ts";
-import { ByteWriter } from "./protocol/byte_writer.ts";
 
 const [PRODUCE, METADATA, INIT_PRODUCER_ID] = [0, 3, 22] as const;
 const [NOT_LEADER, TOO_LARGE, NOT_ENOUGH_REPLICAS, DENIED, OUT_OF_ORDER] = [6, 10, 19, 29, 45] as const;
@@ -39,15 +45,13 @@ class MoodyBroker {
 
   answer({ apiKey, address, body }: FakeRequest): FakeAnswer {
     if (apiKey === METADATA) return metadataReply(address, [{ topic: "t" }]);
-    if (apiKey === INIT_PRODUCER_ID) {
-      return new ByteWriter().int32(0).int16(0).int64(this.#producers++).int16(0).finish();
-    }
+    if (apiKey === INIT_PRODUCER_ID) return producerIdReply(this.#producers++);
     if (apiKey !== PRODUCE) return null;
     const isBad = this.#random.isHit(this.#badShare);
     const fate = isBad ? this.#random.pick(["refused", "request-lost", "reply-lost"]) : "fine";
     if (fate === "request-lost") return "hang-up";
     const code = fate === "refused" ? this.#random.pick(CODES) : this.#append(batchOf(body));
-    return fate === "reply-lost" ? "hang-up" : produced(code);
+    return fate === "reply-lost" ? "hang-up" : producedReply(code);
   }
 
   #append(batch: Uint8Array): number {
@@ -78,17 +82,6 @@ function batchOf(body: FakeRequest["body"]): Uint8Array {
       return body.raw(body.unsignedVarint() - 1);
     })[0]!;
   })[0]!;
-}
-
-function produced(errorCode: number): Uint8Array {
-  const writer = new ByteWriter();
-  writer.compactArray(["t"], (topic) => {
-    writer.compactString(topic).compactArray([0], (partition) => {
-      writer.int32(partition).int16(errorCode).int64(0n).int64(-1n).int64(0n);
-      writer.compactArray([], () => {}).compactString(null).noTags();
-    }).noTags();
-  });
-  return writer.int32(0).noTags().finish();
 }
 
 /** Calls of so many rows each, and how often something goes wrong. */
